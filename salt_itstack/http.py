@@ -1,0 +1,274 @@
+"""
+The one HTTP session of this pack: base URL, token, time-outs, retry, paging, and status to error.
+
+Retrying and pooling are urllib3's; what is ours is the meaning of a status, the renewal of tokens, and that
+no message ever shows a header, a body that was sent, or credentials in a URL.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from .errors import Conflict, Denied, ItstackError, Missing, Rejected, Unreachable
+
+#: Seconds to connect, and seconds between two bytes of an answer.
+TIMEOUT = (5.0, 30.0)
+#: What may be sent twice without harm. A POST is only repeated when it never reached the server.
+REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+#: The server, or a proxy before it, asks us to come again.
+COME_AGAIN = frozenset({429, 502, 503, 504})
+
+Token = tuple[str, float]
+
+
+class Answer:
+    """A server's answer: ``status``, ``headers``, ``text``, and the parsed body as ``data``."""
+
+    def __init__(self, response: requests.Response) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.url = response.url
+        self.text = response.text
+
+        try:
+            self.data: Any = response.json()
+        except ValueError:
+            self.data = None
+
+    def created_id(self) -> str:
+        """The last segment of the ``Location`` header: the id of what was just created."""
+        return urlsplit(self.headers.get("Location", "")).path.rstrip("/").rsplit("/", 1)[-1]
+
+
+class Session:
+    """
+    Requests to one service, with its token and its rules.
+
+    base_url
+        Address with scheme, such as ``https://sso.it-stack.lab:8443``.
+    service
+        Name of the service, for messages.
+    token
+        A function that gets a new bearer token and returns it with its lifetime in seconds.
+    basic
+        User and password for HTTP Basic, instead of a token.
+    ca
+        Path of the CA bundle; ``None`` is the system's.
+    headers
+        Sent with each request.
+    timeout
+        Seconds to connect, and between two bytes of the answer.
+    retries
+        How often something that is safe to repeat is tried again, with backoff and jitter.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        service: str = "",
+        token: Callable[[], Token] | None = None,
+        basic: tuple[str, str] | None = None,
+        ca: str | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: tuple[float, float] = TIMEOUT,
+        retries: int = 3,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.service = service
+        self.timeout = timeout
+        self._make_token = token
+        self._token = ""
+        self._renew_at = 0.0
+        self._renewing = threading.Lock()
+        self._session = requests.Session()
+        # The environment's proxies and CA bundles are the user's shell's, not the fleet's.
+        self._session.trust_env = False
+        self._session.verify = ca or _system_bundle()
+        self._session.headers.update({"Accept": "application/json", **(headers or {})})
+        if basic:
+            self._session.auth = (basic[0].encode(), basic[1].encode())
+        retry = Retry(
+            total=retries,
+            backoff_factor=0.3,
+            backoff_jitter=0.2,
+            backoff_max=10,
+            allowed_methods=REPEATABLE,
+            status_forcelist=COME_AGAIN,
+            raise_on_status=False,
+            respect_retry_after_header=True,
+        )
+        adapter = HTTPAdapter(max_retries=retry, pool_maxsize=8)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def get(self, path: str, **request: Any) -> Answer:
+        """Read. See :meth:`send`."""
+        return self.send("GET", path, **request)
+
+    def post(self, path: str, **request: Any) -> Answer:
+        """Create or act; never repeated once it may have arrived. See :meth:`send`."""
+        return self.send("POST", path, **request)
+
+    def put(self, path: str, **request: Any) -> Answer:
+        """Replace or merge. See :meth:`send`."""
+        return self.send("PUT", path, **request)
+
+    def delete(self, path: str, **request: Any) -> Answer:
+        """Remove. See :meth:`send`."""
+        return self.send("DELETE", path, **request)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        accept: Iterable[int] = (),
+        timeout: tuple[float, float] | None = None,
+        **request: Any,
+    ) -> Answer:
+        """
+        Send one request and return its answer.
+
+        path
+            Below the base URL.
+        accept
+            Statuses from 300 on that are an answer here, not an error (such as 404 on a look-up).
+        timeout
+            For this request only.
+        request
+            ``params``, ``json``, ``data``, ``headers`` as the requests library takes them.
+
+        Raises :class:`Unreachable`, :class:`Denied`, :class:`Missing`, :class:`Conflict` or
+        :class:`Rejected`.
+        """
+        response = self._attempt(method, path, timeout, request)
+        if response.status_code == 401 and self._make_token:
+            # Revoked or expired earlier than it said: one new token, one more try. The first request
+            # was refused before it did anything, so this is safe for a POST too.
+            self._renew_at = 0.0
+            response = self._attempt(method, path, timeout, request)
+        answer = Answer(response)
+        if answer.status < 300 or answer.status in accept:
+            return answer
+        raise self._error(method, path, answer)
+
+    def pages(self, path: str, params: dict[str, Any] | None = None, size: int = 100) -> list[Any]:
+        """
+        All rows of a list that pages by ``first`` and ``max``.
+
+        size
+            Rows a page.
+        """
+        rows: list[Any] = []
+        while True:
+            page = self.get(path, params={**(params or {}), "first": len(rows), "max": size}).data
+            rows.extend(page)
+            if len(page) < size:
+                return rows
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _attempt(
+        self, method: str, path: str, timeout: tuple[float, float] | None, request: dict[str, Any]
+    ) -> requests.Response:
+        headers = dict(request.get("headers") or {})
+        if self._make_token:
+            headers["Authorization"] = f"Bearer {self._current_token()}"
+        try:
+            return self._session.request(
+                method,
+                self.base_url + path,
+                timeout=timeout or self.timeout,
+                # A redirect turns a POST into a GET: the base URL has the wrong scheme or host then.
+                allow_redirects=False,
+                **{**request, "headers": headers},
+            )
+        except requests.exceptions.SSLError as error:
+            raise Unreachable(
+                f"{self.base_url} has a certificate that isn't trusted ({_reason(error)})",
+                service=self.service,
+                remedy="add its CA to the system's trust, or name it as `ca` in the profile",
+            ) from None
+        except requests.exceptions.RequestException as error:
+            raise Unreachable(
+                f"no answer from {self.base_url} to {method} {path} ({_reason(error)})",
+                service=self.service,
+                remedy="start the service, or correct its address in the map or the profile",
+            ) from None
+
+    def _current_token(self) -> str:
+        with self._renewing:
+            if time.monotonic() >= self._renew_at:
+                assert self._make_token is not None
+                self._token, lifetime = self._make_token()
+                # Early enough that a slow request doesn't outlive it.
+                self._renew_at = time.monotonic() + max(lifetime * 0.8 - 2, lifetime * 0.5)
+            return self._token
+
+    def _error(self, method: str, path: str, answer: Answer) -> ItstackError:
+        tried = f"{method} {path} was answered with {answer.status}"
+        reason = explanation(answer)
+        if reason:
+            tried = f"{tried}: {reason}"
+        if answer.status == 401:
+            return Denied(tried, self.service, "check the profile's account and its secret")
+        if answer.status == 403:
+            return Denied(tried, self.service, "give the profile's account the rights that the docs name")
+        if answer.status == 404:
+            return Missing(tried, self.service)
+        if answer.status == 409:
+            return Conflict(tried, self.service)
+        if 300 <= answer.status < 400:
+            return Rejected(
+                f"{tried} (to {urlsplit(answer.headers.get('Location', '')).netloc or 'nowhere'})",
+                self.service,
+                "use the address and scheme that the service itself announces",
+            )
+        if answer.status in COME_AGAIN:
+            return Unreachable(tried, self.service, "it is overloaded or still starting: try again later")
+        return Rejected(tried, self.service)
+
+
+def explanation(answer: Answer) -> str:
+    """What the server says went wrong: the usual fields of a JSON error, else the start of a plain text."""
+    body = answer.data
+    if isinstance(body, dict):
+        parts = [body.get(name) for name in ("errorMessage", "error", "error_description", "message")]
+        return "; ".join(str(part) for part in parts if part)[:400]
+    if answer.headers.get("Content-Type", "").startswith("text/plain"):
+        return answer.text.strip()[:200]
+    return ""
+
+
+def _reason(error: BaseException) -> str:
+    # The innermost cause says "connection refused"; the outer ones repeat the URL and object addresses.
+    cause: Any = error
+    while True:
+        inner = cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((arg for arg in cause.args if isinstance(arg, BaseException)), None)
+        if inner is None or inner is cause:
+            break
+        cause = inner
+    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return str(text).rsplit(">: ", 1)[-1][:200]
+
+
+def _system_bundle() -> str | bool:
+    # The system's trust, where administrators add their own CA, rather than the one frozen in a wheel.
+    for path in ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"):
+        try:
+            with open(path, "rb"):
+                return path
+        except OSError:
+            continue
+    return True

@@ -1,0 +1,113 @@
+"""
+What the plug-ins share of Salt: profiles, secrets, and what this run is about.
+
+The only file of the library that knows how Salt hands things to a plug-in. Configuration is read here and
+nowhere else, because from 3008 on ``pillar.get`` answers execution modules with a mask.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import salt.utils.sdb
+
+from .errors import Invalid, Missing, Problem
+from .secrets import seal
+
+REFERENCE = "secret://"
+
+
+def tree(opts: Mapping[str, Any], pillar: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """
+    Our part of the configuration: what the map says about this minion, or what the user wrote.
+
+    opts, pillar
+        Salt's ``__opts__`` and ``__pillar__``; pillar wins.
+    """
+    own = opts.get("itstack")
+    given = (pillar or {}).get("itstack")
+    return {**(own if isinstance(own, Mapping) else {}), **(given if isinstance(given, Mapping) else {})}
+
+
+def profile(
+    wanted: str | Mapping[str, Any], opts: Mapping[str, Any], pillar: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """
+    Address and credentials of a service, secrets opened.
+
+    wanted
+        A name below ``itstack:profiles`` in pillar or in the minion's configuration, or the profile itself.
+
+    Raises :class:`Invalid` where there is no such profile, :class:`Missing` where a secret isn't there.
+    """
+    if isinstance(wanted, Mapping):
+        found: Mapping[str, Any] = wanted
+    else:
+        profiles = tree(opts, pillar).get("profiles") or {}
+        if wanted not in profiles:
+            raise Invalid(
+                Problem(
+                    "", f"itstack:profiles:{wanted}", None, "there is no such profile",
+                    "declare it in pillar or in the minion's configuration, or give the profile as a dict",
+                )
+            )  # fmt: skip
+        found = profiles[wanted]
+    return {key: reveal(value, opts, pillar) for key, value in found.items()}
+
+
+def reveal(value: Any, opts: Mapping[str, Any], pillar: Mapping[str, Any] | None) -> Any:
+    """
+    The value that a reference stands for.
+
+    value
+        ``secret://ID`` is opened from this minion's sealed pillar with the minion's own key, ``sdb://…`` is
+        asked of Salt's sdb, anything else is returned as it is.
+
+    Raises :class:`Missing` when the reference leads nowhere; never returns an empty secret.
+    """
+    if not isinstance(value, str):
+        return value
+    if value.startswith(REFERENCE):
+        return _unseal(value[len(REFERENCE) :], opts, pillar)
+    if value.startswith("sdb://"):
+        secret = salt.utils.sdb.sdb_get(value, dict(opts))
+        if secret is None or secret in ("", value):
+            raise Missing(f"{value} gives nothing", remedy="write it there, or correct the reference")
+        return secret
+    return value
+
+
+def _unseal(identifier: str, opts: Mapping[str, Any], pillar: Mapping[str, Any] | None) -> str:
+    sealed = (tree(opts, pillar).get("sealed") or {}).get(identifier)
+    if not sealed:
+        raise Missing(
+            f"the secret {identifier} isn't among those that the master gives this minion",
+            remedy=f"`salt-run itstack.secrets` on the master says whether {identifier} exists and who may "
+            "read it",
+        )
+    key = pathlib.Path(opts["pki_dir"]) / "minion.pem"
+    return seal.unseal(sealed, key.read_bytes())
+
+
+def starts_in_this_run(opts: Mapping[str, Any], pillar: Mapping[str, Any] | None, service: Any) -> bool:
+    """
+    Whether this run would itself start a service, so that a dry run may predict what it can't ask.
+
+    service
+        A service id, as profiles of the map are named. Anything else is a server of the user's own.
+    """
+    if not isinstance(service, str):
+        return False
+    run = (pillar or {}).get("itstack_run")
+    if isinstance(run, Mapping) and "services" in run:
+        return service in (run["services"] or [])
+    return service in (tree(opts, pillar).get("services") or {})
+
+
+def environment() -> dict[str, str]:
+    """A child process's environment without what the minion inherited by accident."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
+    return {name: value for name, value in os.environ.items() if name in kept}

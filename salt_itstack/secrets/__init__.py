@@ -1,0 +1,1 @@
+"""How secrets are made, kept, and sealed to those who may read them."""
