@@ -1,0 +1,374 @@
+"""The stack as objects: what is in the map, and what follows from it. Pure: built from checked data."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import Missing
+
+PHASES = ("0", "1a", "1b", "1c", "2a", "2b", "2c", "3a", "3b", "3c", "4a", "4b", "4c")
+LAYERS = (
+    "identity",
+    "database",
+    "collaboration",
+    "communications",
+    "business",
+    "it-management",
+    "infrastructure",
+)
+MODES = ("observe", "manage", "enforce")
+"""From the least to the most that may be done: no write, a person applies, schedule and reactor act."""
+
+WORKS, DRIFTED, BROKEN, UNPROVED = "works", "drifted", "broken", "unproved"
+NOT_DEPLOYED, NOT_APPLICABLE = "not deployed", "not applicable"
+STATUSES = (WORKS, DRIFTED, BROKEN, UNPROVED, NOT_DEPLOYED, NOT_APPLICABLE)
+
+SOURCE, TARGET = "source", "target"
+
+
+@dataclass(frozen=True)
+class Server:
+    """One machine of the fleet."""
+
+    name: str
+    address: str
+    minion: str
+    fqdn: str
+
+
+@dataclass(frozen=True)
+class External:
+    """Where a service lives that exists already, and the minion that speaks for it."""
+
+    address: str
+    speaker: str
+    url: str | None = None
+
+    @property
+    def host(self) -> str:
+        """The name (or, failing that, the address) under which it is reached."""
+        return (urlsplit(self.url).hostname if self.url else None) or self.address
+
+
+@dataclass(frozen=True)
+class Secret:
+    """
+    A secret of the map: how it is made, and who may read it.
+
+    ``services`` are the ids of the services whose minions read it, ``producer`` the one whose server makes
+    it (None: chosen by the master).
+    """
+
+    id: str
+    kind: str
+    services: tuple[str, ...]
+    length: int | None = None
+    alphabet: str | None = None
+    producer: str | None = None
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of the services, wherever it runs."""
+
+    id: str
+    name: str
+    layer: str
+    phase: str
+    server: str | None = None
+    public_name: str | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    enabled: bool = True
+    supported: bool = False
+    mode: str = "manage"
+    external: External | None = None
+    remark: str | None = None
+    companions: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Integration:
+    """One arrow between two services."""
+
+    id: str
+    number: int
+    kind: str
+    source: str
+    target: str
+    title: str = ""
+    protocol: str = ""
+    direction: str = "push"
+    trigger: str = ""
+    owner: str = SOURCE
+    needs: tuple[str, ...] = ()
+    waits: str | None = None
+    mode: str = "manage"
+    probe: str = "read"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    secret: Secret | None = None
+    realised_via: str | None = None
+    engine: str | None = None
+    not_applicable: Mapping[str, Any] | None = None
+    enabled: bool = True
+    supported: bool = False
+
+    @property
+    def consumer(self) -> str | None:
+        """The service that is started only when the other end is ready, or None."""
+        return getattr(self, self.waits) if self.waits else None
+
+    @property
+    def provider(self) -> str | None:
+        """The end that the consumer waits for, or None."""
+        if not self.waits:
+            return None
+        return self.target if self.waits == SOURCE else self.source
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of an integration, as the minion sees it that configures it."""
+
+    integration: Integration
+    side: str
+    service: Service
+
+    @property
+    def other(self) -> str:
+        """The id of the service at the other end."""
+        return self.integration.target if self.side == SOURCE else self.integration.source
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The whole map. Services stand in the order of their phases, integrations in that of their numbers."""
+
+    domain: str
+    realm: str
+    kerberos_realm: str
+    base_dn: str
+    ca_file: str
+    servers: Mapping[str, Server]
+    services: Mapping[str, Service]
+    integrations: Mapping[str, Integration]
+    sandbox: Mapping[str, Any] = field(default_factory=dict)
+    periods: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        verdicts = {item.id: self._verdict(item) for item in self.integrations.values()}
+        object.__setattr__(self, "_verdicts", verdicts)
+
+    # Phases
+
+    @property
+    def phases(self) -> list[str]:
+        """The phases in their order."""
+        return list(PHASES)
+
+    # Services
+
+    def service(self, service_id: str) -> Service:
+        """The service with this id. Raises :class:`Missing`."""
+        return _pick(self.services, service_id, "service")
+
+    def server_of(self, service_id: str) -> Server | None:
+        """The server that a service is placed on; None for an external one."""
+        service = self.service(service_id)
+        if service.external or service.server is None:
+            return None
+        return self.servers.get(service.server)
+
+    def minion(self, service_id: str) -> str:
+        """The minion that configures a service: its server's, or the speaker of an external one."""
+        service = self.service(service_id)
+        if service.external:
+            return service.external.speaker
+        server = self.server_of(service_id)
+        return server.minion if server else ""
+
+    def fqdn(self, service_id: str) -> str:
+        """The name that others use: its public name, else its server's name."""
+        service = self.service(service_id)
+        if service.external and not _is_address(service.external.host):
+            return service.external.host
+        if service.public_name:
+            return f"{service.public_name}.{self.domain}"
+        server = self.server_of(service_id)
+        if server:
+            return server.fqdn
+        return service.external.host if service.external else ""
+
+    def address(self, service_id: str) -> str:
+        """The address of its server, or of the external service."""
+        service = self.service(service_id)
+        if service.external:
+            return service.external.address
+        server = self.server_of(service_id)
+        return server.address if server else ""
+
+    def needs(self, service_id: str) -> tuple[str, ...]:
+        """
+        What must be ready before a service starts: its own needs, and the other ends of the integrations
+        that it waits for.
+        """
+        found = dict.fromkeys(self.service(service_id).needs)
+        for item in self.integrations.values():
+            if item.consumer == service_id and item.provider and not self._obstacle(item)[0]:
+                found.setdefault(item.provider)
+        return tuple(found)
+
+    def deployable(self) -> list[str]:
+        """The services that a deploy starts."""
+        return [
+            item.id
+            for item in self.services.values()
+            if item.enabled and item.supported and not item.external
+        ]
+
+    def present(self) -> list[str]:
+        """The services that integrations can rely on: deployable ones and external ones."""
+        return [
+            item.id for item in self.services.values() if item.enabled and (item.supported or item.external)
+        ]
+
+    def why_absent(self, service_id: str) -> str:
+        """Why a service is not present, or an empty text."""
+        service = self.service(service_id)
+        if not service.enabled:
+            return f"{service_id} is switched off in the map"
+        if not service.supported and not service.external:
+            return f"{service_id} can't be deployed by this version"
+        return ""
+
+    # Minions
+
+    def minions(self) -> list[str]:
+        """Every minion of the map: one per server, and the speakers of external services."""
+        found = dict.fromkeys(server.minion for server in self.servers.values())
+        for service in self.services.values():
+            if service.enabled and service.external:
+                found.setdefault(service.external.speaker)
+        return list(found)
+
+    def services_on(self, minion: str) -> list[str]:
+        """The services that a deploy starts on this minion."""
+        return [service_id for service_id in self.deployable() if self.minion(service_id) == minion]
+
+    def ends_on(self, minion: str) -> list[End]:
+        """The ends of active integrations that this minion configures."""
+        return [end for end in self.ends() if self.minion(end.service.id) == minion]
+
+    def ends(self) -> list[End]:
+        """Both ends of all active integrations."""
+        return [
+            End(item, side, self.services[getattr(item, side)])
+            for item in self.integrations.values()
+            if self.active(item.id)
+            for side in (SOURCE, TARGET)
+        ]
+
+    # Integrations
+
+    def integration(self, integration_id: str) -> Integration:
+        """The integration with this id. Raises :class:`Missing`."""
+        return _pick(self.integrations, integration_id, "integration")
+
+    def active(self, integration_id: str) -> bool:
+        """Whether an integration is to be configured and proved."""
+        return not self.why_inactive(integration_id)[0]
+
+    def why_inactive(self, integration_id: str) -> tuple[str, str]:
+        """``not deployed`` or ``not applicable`` and the reason; two empty texts when it is active."""
+        self.integration(integration_id)
+        return self._verdicts[integration_id]  # type: ignore[attr-defined]
+
+    def mode(self, integration_id: str, side: str) -> str:
+        """What may be done at one end: the less of what the integration and its service allow."""
+        item = self.integration(integration_id)
+        service = self.services[getattr(item, side)]
+        return min(item.mode, service.mode, key=MODES.index)
+
+    def _verdict(self, item: Integration) -> tuple[str, str]:
+        obstacle = self._obstacle(item)
+        if obstacle[0] or item.supported:
+            return obstacle
+        return NOT_DEPLOYED, "this version can't configure it"
+
+    def _obstacle(self, item: Integration) -> tuple[str, str]:
+        """What in the map keeps an integration from being active, whatever this version can do."""
+        if not item.enabled:
+            return NOT_DEPLOYED, "switched off in the map"
+        if item.not_applicable and self._applies(item.not_applicable):
+            return NOT_APPLICABLE, item.not_applicable["reason"]
+        absent = [self.why_absent(end) for end in (item.source, item.target, *item.needs)]
+        reasons = [reason for reason in dict.fromkeys(absent) if reason]
+        if reasons:
+            return NOT_DEPLOYED, "; ".join(reasons)
+        return "", ""
+
+    def _applies(self, condition: Mapping[str, Any]) -> bool:
+        """Whether the reason holds: always, `when` a setting has a value, or `unless` it has."""
+        for word, holds in (("when", True), ("unless", False)):
+            if word in condition:
+                test = condition[word]
+                service = self.services.get(test["service"])
+                on = service is not None and service.enabled
+                value = service.settings.get(test["setting"]) if service is not None and on else None
+                return (on and value in test["is"]) is holds
+        return True
+
+    # Secrets
+
+    def secrets(self) -> dict[str, Secret]:
+        """The secrets that what is present and active needs, by id."""
+        found: dict[str, Secret] = {}
+        for service_id in self.present():
+            found.update(self.services[service_id].secrets)
+        for item in self.integrations.values():
+            if item.secret and self.active(item.id):
+                found[item.secret.id] = item.secret
+        return found
+
+    def readers(self, secret_id: str) -> frozenset[str]:
+        """The minions that may read a secret; none when nothing needs it."""
+        secret = self.secrets().get(secret_id)
+        return self._minions_of(secret.services) if secret else frozenset()
+
+    def secrets_for(self, minion: str) -> list[str]:
+        """The ids of the secrets that a minion may read."""
+        return [
+            secret_id
+            for secret_id, secret in self.secrets().items()
+            if minion in self._minions_of(secret.services)
+        ]
+
+    def producer(self, secret_id: str) -> str:
+        """The minion whose server makes a secret, or an empty text when the master chooses it."""
+        secret = self.secrets().get(secret_id)
+        return self.minion(secret.producer) if secret and secret.producer else ""
+
+    def _minions_of(self, services: Iterable[str]) -> frozenset[str]:
+        present = set(self.present())
+        return frozenset(self.minion(service_id) for service_id in services if service_id in present)
+
+
+def _pick(table: Mapping[str, Any], key: str, what: str) -> Any:
+    if key not in table:
+        raise Missing(f"no {what} {key!r} in the map", remedy=f"one of: {', '.join(table)}")
+    return table[key]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
