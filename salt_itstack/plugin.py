@@ -111,3 +111,16 @@ def environment() -> dict[str, str]:
     """A child process's environment without what the minion inherited by accident."""
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ")
     return {name: value for name, value in os.environ.items() if name in kept}
+
+
+def own_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    What the user wrote among the keyword arguments that Salt hands to a function.
+
+    given
+        A function's ``**kwargs``: requisites, internals and ``__pub_*`` come along with what is ours.
+    """
+    import salt.state  # not at the top: execution modules that never come here needn't load it
+
+    theirs = salt.state.STATE_INTERNAL_KEYWORDS | {"aggregate", "names"}
+    return {key: value for key, value in given.items() if not key.startswith("__") and key not in theirs}

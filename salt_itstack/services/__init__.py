@@ -1,0 +1,1 @@
+"""What this pack knows of each service: its API, and what it manages there. No Salt in here."""

@@ -1,0 +1,303 @@
+"""
+The part of FreeIPA's JSON-RPC that this pack uses.
+
+Upstream: ``ipaserver/rpcserver.py`` and ``ipalib/errors.py`` of freeipa/freeipa, ``API.txt`` for signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+
+from ...errors import Conflict, Denied, ItstackError, Missing, Rejected, Unreachable, Unsupported
+from ...http import Answer, Session
+
+SERVICE = "FreeIPA"
+#: Sent with each call. A server with the same major number and any higher minor one takes it.
+API_VERSION = "2.254"
+#: Calls in one batch, and members in one call. More would outlive the time-outs on the way.
+SLICE = 100
+#: Adding a hundred members takes some 20 seconds while the compat tree is on, which is the default.
+SLOW = (5.0, 300.0)
+
+#: ``ipalib.errors``: what the numbers mean for a caller. Ranges are in :func:`failure`.
+_CLASSES: dict[int, type[ItstackError]] = {
+    905: Unsupported,
+    2100: Denied,
+    4001: Missing,
+    4031: Missing,
+    4002: Conflict,
+    4201: Conflict,
+    4203: Unreachable,
+    4211: Unreachable,
+}
+_UNCHANGED = 4202
+_REMEDIES = {
+    905: "this command came with a later FreeIPA: upgrade the server",
+    2100: "give the profile's account a role with the privilege that this needs",
+    4201: "somebody else wrote the same entry at the same time: run again",
+    4203: "look at the directory server's log, then run again",
+    4211: "the directory took too long: run again",
+    4309: "built-in objects can't be changed this way",
+}
+_LOGIN_REMEDIES = {
+    "password-expired": "change the account's password once, or move its krbpasswordexpiration ahead",
+    "krbprincipal-expired": "the account itself has expired: extend it, or use another",
+    "user-locked": "correct the profile's password, and wait for the lock to end (ten minutes by default)",
+}
+
+
+class _Pinned(HTTPAdapter):
+    """Connects to a bare address while the certificate is checked for the server's own name."""
+
+    def __init__(self, host: str, **options: Any) -> None:
+        self._host = host
+        super().__init__(**options)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(
+            *arguments, server_hostname=self._host, assert_hostname=self._host, **options
+        )
+
+
+class FreeIPA:
+    """
+    JSON-RPC of one FreeIPA server, over one session.
+
+    host
+        The server's own FQDN. FreeIPA compares it with the ``Referer`` and refuses aliases, addresses,
+        other ports than 443 and proxies with another name.
+    user, password
+        An account whose password isn't expired.
+    ca
+        Path of the CA bundle, ``/etc/ipa/ca.crt`` on an enrolled machine; ``None`` is the system's.
+    address
+        Where to connect to, if ``host`` doesn't resolve yet.
+    """
+
+    def __init__(
+        self, host: str, user: str, password: str, ca: str | None = None, address: str | None = None
+    ) -> None:
+        self.host = host
+        self._user = user
+        self._password = password
+        self._refused: tuple[str, str] | None = None
+        self._logged_in = False
+        self._http = Session(
+            f"https://{address or host}",
+            service=SERVICE,
+            ca=ca,
+            headers={
+                "Referer": f"https://{host}/ipa",
+                "Host": host,
+                # Member failures come as text in the caller's language.
+                "Accept-Language": "en",
+            },
+        )
+        if address:
+            plain = self._http._session.get_adapter("https://")
+            self._http._session.mount("https://", _Pinned(host, max_retries=plain.max_retries))  # type: ignore[attr-defined]
+
+    def call(
+        self,
+        method: str,
+        args: Sequence[Any] = (),
+        options: Mapping[str, Any] | None = None,
+        timeout: tuple[float, float] | None = None,
+    ) -> dict[str, Any]:
+        """
+        Run one command and return its ``result``; ``{}`` where the server says that nothing changed.
+
+        method
+            ``user_add`` and the like.
+        args, options
+            Positional arguments (the key first), and options by their wire names.
+        timeout
+            Seconds to connect and between two bytes of the answer.
+
+        Raises the class that the server's error code stands for, with the server's reason.
+        """
+        answer = self._send(method, list(args), dict(options or {}), timeout)
+        problem = answer.data.get("error")
+        if problem is None:
+            return answer.data.get("result") or {}
+        if problem.get("code") == _UNCHANGED:
+            return {}
+        raise failure(method, args, problem.get("code"), str(problem.get("message")))
+
+    def batch(self, calls: Sequence[tuple[str, Sequence[Any], Mapping[str, Any]]]) -> list[Any]:
+        """
+        Run many commands in slices of :data:`SLICE` and return, for each, its result or its error.
+
+        calls
+            ``(method, args, options)``.
+
+        A batch isn't a transaction: the server goes on after a failure, so look at every item.
+        """
+        outcomes: list[Any] = []
+        for start in range(0, len(calls), SLICE):
+            part = calls[start : start + SLICE]
+            wire = [
+                {"method": method, "params": [list(args), dict(options)]} for method, args, options in part
+            ]
+            # The list is itself the one positional argument. An empty one is an internal error upstream.
+            rows = self.call("batch", [wire], timeout=SLOW)["results"]
+            for (method, args, _), row in zip(part, rows):
+                code = row.get("error_code")
+                if row.get("error") is None or code == _UNCHANGED:
+                    outcomes.append({} if code == _UNCHANGED else row)
+                else:
+                    outcomes.append(failure(method, args, code, str(row["error"])))
+        return outcomes
+
+    def find(self, kind: str, args: Sequence[Any] = (), **options: Any) -> list[dict[str, Any]]:
+        """
+        All entries of a kind with all their attributes and members, in one call.
+
+        kind
+            The command's prefix, such as ``user``.
+        """
+        # Without sizelimit and timelimit the server stops at its own defaults (100 entries, 2 seconds),
+        # and without no_members it leaves out what a group holds.
+        everything = {"all": True, "no_members": False, "sizelimit": 0, "timelimit": 0}
+        found = self.call(f"{kind}_find", args, {**everything, **options}, timeout=SLOW)
+        if found.get("truncated"):
+            raise Rejected(
+                f"{kind}_find gave only {found.get('count')} entries",
+                SERVICE,
+                "raise the directory's own limit for the profile's account",
+            )
+        return found["result"]
+
+    def show(self, kind: str, key: str) -> dict[str, Any] | None:
+        """One entry with all its attributes, or ``None``."""
+        try:
+            return self.call(f"{kind}_show", [key], {"all": True})["result"]
+        except Missing:
+            return None
+
+    def members(self, command: str, key: str, names: Mapping[str, Iterable[str]]) -> None:
+        """
+        Add or remove members, in slices.
+
+        command
+            ``group_add_member``, ``group_remove_member`` and their like.
+        names
+            Member names by member kind (``user``, ``group``).
+
+        Raises :class:`Rejected` naming each member that the server didn't take: it says so inside an
+        answer that looks like a success.
+        """
+        for member, given in names.items():
+            wanted = list(given)
+            for start in range(0, len(wanted), SLICE):
+                part = wanted[start : start + SLICE]
+                refused = member_failures(self.call(command, [key], {member: part}, timeout=SLOW))
+                if refused:
+                    raise Rejected(
+                        f"{command} {key}: {'; '.join(refused)}",
+                        SERVICE,
+                        "declare the missing entries before the group, or correct their names",
+                    )
+
+    def ping(self) -> str:
+        """What the server says of itself: ``IPA server version 4.13.1. API version 2.257``."""
+        return str(self.call("ping").get("summary", ""))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _send(
+        self, method: str, args: list[Any], options: dict[str, Any], timeout: tuple[float, float] | None
+    ) -> Answer:
+        if not self._logged_in:
+            self._log_in()
+        content = {"method": method, "params": [args, {**options, "version": API_VERSION}], "id": 0}
+        answer = self._http.post("/ipa/session/json", json=content, accept=(400, 401), timeout=timeout)
+        if answer.status == 401:
+            # The ticket behind the cookie has ended; nothing was done yet.
+            self._log_in()
+            answer = self._http.post("/ipa/session/json", json=content, accept=(400, 401), timeout=timeout)
+        if answer.status == 401:
+            raise Denied(
+                f"{method}: a session that was just opened isn't accepted ({_reason(answer)})",
+                SERVICE,
+                "compare the clocks of this machine and the server",
+            )
+        if answer.status == 400:
+            raise self._wrong_name(method)
+        if not isinstance(answer.data, dict):
+            raise Rejected(
+                f"{method} at https://{self.host}/ipa was answered with something that isn't JSON",
+                SERVICE,
+                "name the FreeIPA server itself as `host` in the profile",
+            )
+        return answer
+
+    def _log_in(self) -> None:
+        # A wrong password locks the account after six tries, and a run has many states: ask once.
+        if self._refused:
+            raise Denied(self._refused[0], SERVICE, self._refused[1])
+        self._logged_in = False
+        answer = self._http.post(
+            "/ipa/session/login_password",
+            data={"user": self._user, "password": self._password},
+            headers={"Accept": "text/plain"},
+            accept=(400, 401),
+        )
+        if answer.status == 400:
+            raise self._wrong_name("the login")
+        if answer.status == 401:
+            reason = _reason(answer)
+            self._refused = (
+                f"the login of {self._user} is refused: {reason}",
+                _LOGIN_REMEDIES.get(reason, "check the profile's user and password"),
+            )
+            raise Denied(self._refused[0], SERVICE, self._refused[1])
+        self._logged_in = True
+
+    def _wrong_name(self, tried: str) -> Rejected:
+        return Rejected(
+            f"{tried} is refused by the server behind {self.host}: it doesn't take that for its own name",
+            SERVICE,
+            "give the server's own FQDN as `host` in the profile, on port 443 and not through a proxy",
+        )
+
+
+def failure(method: str, args: Sequence[Any], code: Any, message: str) -> ItstackError:
+    """
+    The exception that an error code of FreeIPA stands for.
+
+    method, args
+        What was called; of the arguments only the key is shown, since options may hold secrets.
+    code, message
+        The server's, ``message`` in its words.
+    """
+    number = code if isinstance(code, int) else 0
+    kind = _CLASSES.get(number)
+    if kind is None:
+        kind = Denied if 1000 <= number < 2000 or 1200 <= number < 1300 else Rejected
+    key = f" {args[0]}" if args and isinstance(args[0], str) else ""
+    return kind(f"{method}{key}: {message} ({code})", SERVICE, _REMEDIES.get(number, ""))
+
+
+def member_failures(result: Mapping[str, Any]) -> list[str]:
+    """
+    Who wasn't taken, and why, out of a member command's answer.
+
+    ``failed`` lies two levels deep and differs by command; being in the wanted condition already is no
+    failure.
+    """
+    settled = ("This entry is already a member", "This entry is not a member")
+    refused = []
+    for kinds in (result.get("failed") or {}).values():
+        for kind, rows in kinds.items():
+            refused += [f"{kind} {name}: {why}" for name, why in rows if why not in settled]
+    return refused
+
+
+def _reason(answer: Answer) -> str:
+    return answer.headers.get("X-IPA-Rejection-Reason", "") or f"status {answer.status}"
