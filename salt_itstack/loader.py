@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pathlib
 
-KINDS = ("modules", "states", "runners", "pillar", "tops", "sdb")
+KINDS = ("modules", "states", "runners", "pillar", "tops", "sdb", "output")
 
 
 def folder(kind: str) -> pathlib.Path:

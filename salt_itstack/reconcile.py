@@ -32,7 +32,7 @@ def same(value: Any) -> Any:
 
 def unordered(value: Any) -> Any:
     """A list whose order the server doesn't keep."""
-    return sorted((json.dumps(item, sort_keys=True) for item in value or []))
+    return sorted(json.dumps(item, sort_keys=True) for item in value or [])
 
 
 def caseless(value: Any) -> Any:

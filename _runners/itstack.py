@@ -1,0 +1,272 @@
+"""
+Deploy the stack, see what works, and look after its secrets: from the master.
+
+.. code-block:: bash
+
+    salt-run itstack.deploy
+    salt-run itstack.status fresh=True
+    salt-run itstack.graph
+"""
+
+import pathlib
+
+from salt_itstack import drift, progress, report
+from salt_itstack.errors import Invalid, ItstackError, Problem
+from salt_itstack.fleet import Fleet
+from salt_itstack.master import configuration
+from salt_itstack.orchestration import Selection
+from salt_itstack.secrets import policy
+from salt_itstack.secrets.sealing import specification
+from salt_itstack.secrets.store import Store
+from salt_itstack.stack import critical_path, load_for, mermaid
+
+
+def _memory():
+    return pathlib.Path(__opts__["cachedir"]) / "itstack" / "status.json"
+
+
+def preflight(minions=None):
+    """
+    Whether a deploy can begin: the map is right, all its minions answer, all secrets are there.
+
+    minions
+        Ids that have to answer; all that the map places services on by default.
+
+    Changes nothing on any minion. Raises an error that names what is wrong; a silent minion is told within
+    20 seconds.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run itstack.preflight
+    """
+    stack = load_for(__opts__)
+    wanted = list(minions or {stack.minion(service) for service in stack.present()})
+    specs = specification(stack)
+    store = Store.of(__opts__)
+    store.ensure(specs)
+    present = store.describe()
+    lacking = [name for name, spec in specs.items() if spec["kind"] in policy.GIVEN and name not in present]
+    if lacking:
+        raise Invalid(
+            [
+                Problem("", name, None, "this secret was made elsewhere, and isn't in the store",
+                        f"salt-run itstack.secret_import {name} path=FILE")
+                for name in lacking
+            ]
+        )  # fmt: skip
+    fleet = Fleet(__opts__)
+    fleet.check(wanted)
+    fleet.wait_until_idle(wanted, timeout=300)
+    return {"minions": sorted(wanted), "warnings": list(stack.warnings)}
+
+
+def status(fresh=False, whole=False, integrations=None):
+    """
+    The matrix: which of the integrations work, when that was proved, and against what.
+
+    fresh
+        Run the probes and look for drift now; else what was proved last is shown.
+    whole
+        Also one line for each row that isn't deployed or applicable.
+    integrations
+        Probe only these ids.
+
+    ``--out=json`` gives ``rows`` of ``number``, ``id``, ``kind``, ``source``, ``target``, ``state``,
+    ``proved_at``, ``against`` and ``reason``. Exit code 0 iff no row is broken or drifted.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run itstack.status
+        salt-run itstack.status fresh=True --out=json
+    """
+    stack = load_for(__opts__)
+    if fresh:
+        report.remember(_memory(), {**report.recall(_memory()), **_prove(stack, integrations)})
+    found = report.rows(stack, report.recall(_memory()))
+    code = report.retcode(found)
+    __context__["retcode"] = code
+    return {
+        "outputter": "itstack_matrix",
+        "data": {"rows": found, "counts": report.counts(found), "whole": whole, "retcode": code},
+        "retcode": code,
+    }
+
+
+def _prove(stack, only):
+    wanted = [item.id for item in stack.integrations.values() if stack.active(item.id)]
+    wanted = [item for item in wanted if only is None or item in only]
+    fleet = Fleet(__opts__)
+    provers = {item: stack.minion(stack.integrations[item].target) for item in wanted}
+    ends = {stack.minion(end.service.id) for end in stack.ends() if end.integration.id in wanted}
+    probes = fleet.ask(provers.values(), "itstack.probe", timeout=60, integrations=wanted)
+    runs = fleet.ask(ends, "state.highstate", timeout=60, test=True)
+    differences = {}
+    for run in runs.values():
+        for identifier, reason in drift.drifted(run, wanted).items():
+            differences[identifier] = "; ".join(filter(None, [differences.get(identifier), reason]))
+    when = report.now()
+    proofs = {}
+    for identifier, minion in provers.items():
+        answer = probes.get(minion)
+        row = answer.get(identifier) if isinstance(answer, dict) else None
+        if row is None:
+            told = "doesn't answer" if answer is None else f"can't probe: {str(answer)[:300]}"
+            row = {"state": "unproved", "reason": f"{minion} {told}", "against": ""}
+        # Something that works although it isn't as declared is drift; what doesn't work is broken first.
+        if identifier in differences and row["state"] == "works":
+            row = {**row, "state": "drifted", "reason": differences[identifier]}
+        proofs[identifier] = {
+            "state": row["state"],
+            "reason": row["reason"],
+            "against": row["against"],
+            "proved_at": when if row["state"] != "unproved" else None,
+        }
+    return proofs
+
+
+def deploy(services=None, until=None, phase_by_phase=False, test=False):
+    """
+    Bring up the fleet in dependency order, wire every integration, prove them, and show the matrix.
+
+    services
+        Only these service ids. What they need has to run already.
+    until
+        Up to and including this phase.
+    phase_by_phase
+        Start nothing of a phase before all of the earlier ones is done.
+    test
+        Dry run: show what would change, change nothing.
+
+    The same as ``salt-run state.orch itstack.deploy``, with progress on standard error. A second run changes
+    nothing. Exit code 0 iff every step succeeded and no row is broken or drifted.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run itstack.deploy
+        salt-run itstack.deploy services='[postgresql, keycloak]'
+        salt-run itstack.deploy until=1b phase_by_phase=True
+        salt-run itstack.deploy test=True
+    """
+    stack = load_for(__opts__)
+    selection = {"services": services, "until": until, "phase_by_phase": phase_by_phase}
+    selection = {key: value for key, value in selection.items() if value not in (None, False)}
+    steps = Selection.of(selection).steps(stack)
+    run = progress.follow(__opts__, stack, steps, selection, test)
+    found = report.rows(stack, report.recall(_memory()))
+    code = 1 if run.failures else 0
+    if not test:
+        code = code or report.retcode(found)
+    seconds, path = critical_path(steps, run.durations)
+    notes = ["", f"{run.changed} changes in {run.seconds:.0f} s"]
+    if path:
+        notes[-1] += f"; the longest chain is {' > '.join(path)} ({seconds:.0f} s)"
+    notes += [f"warning: {warning}" for warning in stack.warnings]
+    notes += [f"FAILED: {failure}" for failure in run.failures]
+    __context__["retcode"] = code
+    data = {
+        "rows": found,
+        "counts": report.counts(found),
+        "steps": run.steps,
+        "changes": run.changed,
+        "seconds": round(run.seconds, 1),
+        "critical_path": {"steps": path, "seconds": round(seconds, 1)},
+        "failures": run.failures,
+        "notes": notes,
+        "retcode": code,
+    }
+    return {"outputter": "itstack_matrix", "data": data, "retcode": code}
+
+
+def graph():
+    """
+    The map as a Mermaid diagram, coloured by what was proved last.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run itstack.graph --out=newline_values_only > stack.mmd
+    """
+    stack = load_for(__opts__)
+    states = {row["id"]: row["state"] for row in report.rows(stack, report.recall(_memory()))}
+    return mermaid(stack, states)
+
+
+def secrets():
+    """
+    The secrets that the map needs: kind, when each was made, and the minions that may read it. No values.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run itstack.secrets
+    """
+    stack = load_for(__opts__)
+    present = Store.of(__opts__).describe()
+    return {
+        identifier: {
+            "kind": spec["kind"],
+            "made": present.get(identifier, {}).get("made", "not yet"),
+            "readers": sorted(stack.readers(identifier)),
+        }
+        for identifier, spec in specification(stack).items()
+    }
+
+
+def secret_import(identifier, path, overwrite=False):
+    """
+    Put a secret that somebody else made into the store, from a file, so that it shows in no process list.
+
+    identifier
+        Id of the secret, as ``salt-run itstack.secrets`` names it.
+    path
+        A file on the master with the secret; a final newline is dropped. The file is left as it is.
+    overwrite
+        Replace one that is there.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run itstack.secret_import freeipa-admin path=/root/freeipa-admin
+    """
+    known = specification(load_for(__opts__))
+    if identifier not in known:
+        raise Invalid(
+            Problem("", "identifier", identifier, "the map has no such secret", f"one of {', '.join(known)}")
+        )
+    try:
+        value = pathlib.Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(
+            Problem(path, "", None, f"can't be read ({error})", "name a readable text file")
+        ) from None
+    store = Store.of(__opts__)
+    if identifier in store.describe() and not overwrite:
+        if store.get(identifier) == value:
+            return f"{identifier} is in the store already"
+        raise ItstackError(
+            f"the store has another {identifier}", remedy="give overwrite=True to replace it; deploy then"
+        )
+    store.put(identifier, value, known[identifier]["kind"])
+    return f"{identifier} was written to {store.path}"
+
+
+def config():
+    """
+    The lines that the master's configuration needs, as YAML.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run itstack.config --out=yaml > /etc/salt/master.d/itstack.conf
+    """
+    return configuration()

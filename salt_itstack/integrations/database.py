@@ -1,0 +1,61 @@
+"""A database of its own for an application: nobody else can connect to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ItstackError
+from ..stack import Integration, Stack
+from .probing import Request, readiness
+
+
+def values(stack: Stack, integration: Integration) -> dict[str, Any]:
+    """Server, database, owner role, and the address that the application comes from."""
+    server = stack.services[integration.source]
+    return {
+        "host": stack.fqdn(integration.source),
+        "port": server.ports["postgresql"],
+        "database": integration.settings["database"],
+        "role": integration.settings["owner"],
+        "password": f"secret://{integration.id}",
+        "client_address": stack.address(integration.target),
+        "neighbours": sorted(
+            other.settings["database"]
+            for other in stack.integrations.values()
+            if other.kind == "database"
+            and other.source == integration.source
+            and other.id != integration.id
+            and stack.active(other.id)
+        ),
+    }
+
+
+def probe(request: Request) -> str:
+    """
+    Prove that the application's role can write its own database, and nobody else can even connect.
+
+    Then that the application itself works on it: its own sessions are there, and it says that it is ready.
+    """
+    from ..services.postgresql.probe import probe_database
+
+    own = request.values
+    found = probe_database(
+        host=own["host"],
+        port=own["port"],
+        database=own["database"],
+        role=own["role"],
+        password=own["password"],
+        neighbours=own["neighbours"],
+    )
+    try:
+        answer = readiness(request.target)
+    except ItstackError as error:
+        raise ItstackError(
+            f"the role {own['role']} can write the database {own['database']}, but the application isn't "
+            f"ready on it ({error})",
+            request.target["service"],
+        ) from None
+    return (
+        f"{own['role']} wrote a row and rolled it back, others are refused, "
+        f"{found['sessions']} sessions of the application, {answer} is ready"
+    )

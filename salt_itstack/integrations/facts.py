@@ -1,0 +1,53 @@
+"""What anybody may know of a deployed service: names, addresses, ports, settings. No secrets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..stack import Stack
+
+#: The port that people and applications use, where a service speaks HTTP.
+HTTP = ("https", "http")
+
+
+def url(stack: Stack, service: str) -> str:
+    """
+    The service's public base URL, without a final slash; empty for what doesn't speak HTTP.
+    """
+    item = stack.services[service]
+    if item.external and item.external.url:
+        return item.external.url.rstrip("/")
+    for scheme in HTTP:
+        port = item.ports.get(scheme)
+        if port:
+            usual = {"https": 443, "http": 80}[scheme]
+            host = stack.fqdn(service)
+            return f"{scheme}://{host}" if port == usual else f"{scheme}://{host}:{port}"
+    return ""
+
+
+def facts(stack: Stack, service: str) -> dict[str, Any]:
+    """
+    A service as its own states, its consumers and its probes see it.
+
+    Returns plain data: ``service``, ``name``, ``address``, ``fqdn``, ``url``, ``ports``, ``settings``,
+    ``remark``, and the stack's ``domain``, ``realm``, ``kerberos_realm``, ``base_dn``, ``ca_file``.
+    """
+    item = stack.services[service]
+    return {
+        "service": service,
+        "name": item.name,
+        "minion": stack.minion(service),
+        "address": stack.address(service),
+        "fqdn": stack.fqdn(service),
+        "url": url(stack, service),
+        "ports": dict(item.ports),
+        "settings": dict(item.settings),
+        "remark": item.remark,
+        "mode": item.mode,
+        "domain": stack.domain,
+        "realm": stack.realm,
+        "kerberos_realm": stack.kerberos_realm,
+        "base_dn": stack.base_dn,
+        "ca_file": stack.ca_file,
+    }

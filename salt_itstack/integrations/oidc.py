@@ -1,0 +1,105 @@
+"""Single sign-on by OpenID Connect: a client at the provider, and the application that uses it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import ItstackError
+from ..stack import Integration, Stack
+from .browser import Browser
+from .facts import url
+from .probing import Request, Unproved
+
+
+def groups_of(integration: Integration) -> list[str]:
+    """The directory's groups that an integration maps to something in the application."""
+    groups = integration.settings.get("groups") or []
+    return sorted(set(groups.values() if isinstance(groups, dict) else groups))
+
+
+def values(stack: Stack, integration: Integration) -> dict[str, Any]:
+    """Issuer, client, addresses to come back to, and the groups that count."""
+    realm = stack.services[integration.source].settings.get("realm") or stack.realm
+    issuer = f"{url(stack, integration.source)}/realms/{realm}"
+    application = url(stack, integration.target)
+    own = dict(integration.settings)
+    groups = groups_of(integration)
+    result = {
+        **own,
+        "realm": realm,
+        "issuer": issuer,
+        "discovery": f"{issuer}/.well-known/openid-configuration",
+        "secret": f"secret://{integration.id}",
+        "application": application,
+        "groups": groups,
+    }
+    if "group_whitelist" in own:
+        exact = "|".join(re.escape(group) for group in groups)
+        result["group_whitelist"] = own["group_whitelist"] or f"/^({exact})$/"
+    return result
+
+
+def probe(request: Request) -> str:
+    """
+    Prove that a person of the directory can log in to the application through the provider's login page.
+
+    A real authorization-code flow: the application sends the browser to the provider, the person's password
+    goes into the provider's own form, the application takes the code and then knows person and group.
+    """
+    person, group, password = (request.sandbox.get(key) for key in ("person", "group", "password"))
+    if not person or not password:
+        raise Unproved(
+            "a login is visible to people, and no person is named that may be used for it",
+            request.integration,
+            "name one as `sandbox: {person: …, group: …}` in the map",
+        )
+    login = LOGINS.get(request.target["service"])
+    if login is None:
+        raise Unproved(f"no way to log in to {request.target['name']} is known", request.integration)
+    browser = Browser(ca=request.target["ca_file"])
+    try:
+        known = login(browser, request, person, password)
+    finally:
+        browser.close()
+    if group and group not in known:
+        raise ItstackError(
+            f"{person} could log in, but the application doesn't know the group {group} (it has "
+            f"{', '.join(known) or 'none'})",
+            request.target["service"],
+            "look at the client's group mapper and at the provider's group settings",
+        )
+    return f"{person} logged in by the authorization-code flow, and has the groups {', '.join(known)} there"
+
+
+def _nextcloud(browser: Browser, request: Request, person: str, password: str) -> list[str]:
+    application = request.values["application"]
+    # ?direct would be the local form; the app redirects by its own number for the provider.
+    number = _nextcloud_provider(browser, request)
+    page = browser.open(f"{application}/apps/user_oidc/login/{number}")
+    browser.log_in(page, person, password)
+    answer = browser.open(
+        f"{application}/ocs/v2.php/cloud/user?format=json", headers={"OCS-APIRequest": "true"}
+    )
+    data = browser.json(answer, "the account after the login")["ocs"]["data"]
+    if data["id"] != person:
+        raise ItstackError(
+            f"{person} logged in, but is {data['id']} there",
+            "nextcloud",
+            "set mapping_uid to preferred_username and unique_uid to false",
+        )
+    return sorted(data.get("groups") or [])
+
+
+def _nextcloud_provider(browser: Browser, request: Request) -> int:
+    from ..services.nextcloud.occ import Occ
+
+    identifier = request.values["identifier"]
+    for row in Occ.of(request.profiles["nextcloud"]).providers():
+        if row["identifier"] == identifier:
+            return int(row["id"])
+    raise ItstackError(f"there is no login provider {identifier}", "nextcloud", "apply the highstate")
+
+
+#: How a browser starts the login of an application, and what the application then says of the person.
+LOGINS = {"nextcloud": _nextcloud}

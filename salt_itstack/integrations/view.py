@@ -1,0 +1,121 @@
+"""
+What one minion gets to know of the map: its services, its ends, and which secrets it may open.
+
+Pure: the same map gives the same view. The secrets themselves are sealed by the caller.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..stack import Stack
+from . import values
+from .facts import facts
+from .oidc import groups_of
+
+
+def view(stack: Stack, minion: str) -> dict[str, Any]:
+    """
+    Pillar of one minion, as plain data; empty for a minion that the map doesn't know.
+
+    ``services`` are those placed on it, with what each of them needs; ``integrations`` those with an end on
+    it; ``profiles`` the administrative access to its own services; ``modes`` say what may be written.
+    """
+    if minion not in stack.minions():
+        return {}
+    services = {}
+    for service in stack.services_on(minion):
+        own = facts(stack, service)
+        own["needs"] = list(stack.needs(service))
+        if service == "freeipa":
+            own["groups"] = _groups(stack)
+        services[service] = own
+    integrations: dict[str, Any] = {}
+    peers: dict[str, Any] = {}
+    for end in stack.ends_on(minion):
+        item = end.integration
+        entry = integrations.setdefault(
+            item.id,
+            {
+                "kind": item.kind,
+                "source": item.source,
+                "target": item.target,
+                "probe": item.probe,
+                "modes": {},
+                "values": values(stack, item.id),
+            },
+        )
+        entry["modes"][end.side] = stack.mode(item.id, end.side)
+        peers.setdefault(item.source, facts(stack, item.source))
+        peers.setdefault(item.target, facts(stack, item.target))
+    for service in services.values():
+        for need in service["needs"]:
+            peers.setdefault(need, facts(stack, need))
+    profiles = {
+        service: profile(stack, service)
+        for service in stack.present()
+        if stack.minion(service) == minion and service in PROFILES
+    }
+    person = stack.sandbox.get("person")
+    return {
+        "domain": stack.domain,
+        "realm": stack.realm,
+        "services": services,
+        "peers": peers,
+        "integrations": integrations,
+        "profiles": profiles,
+        "sandbox": {"person": person, "group": stack.sandbox.get("group")} if person else {},
+    }
+
+
+def _groups(stack: Stack) -> list[str]:
+    """The directory's groups that active integrations rely on."""
+    wanted = {
+        group
+        for item in stack.integrations.values()
+        if stack.active(item.id) and item.kind in ("oidc", "saml")
+        for group in groups_of(item)
+    }
+    sandbox = stack.sandbox.get("group")
+    return sorted(wanted | ({sandbox} if sandbox else set()))
+
+
+def profile(stack: Stack, service: str) -> dict[str, Any]:
+    """How the states on a service's own minion get in; secrets are references."""
+    own = facts(stack, service)
+    places = {**own, **own["settings"], **own["ports"]}
+    return {
+        key: value.format(**places) if isinstance(value, str) else places[value[0]] if value else value
+        for key, value in PROFILES[service].items()
+    }
+
+
+#: A text is filled in from the service's facts, a tuple names the fact to take as it is.
+PROFILES: dict[str, dict[str, Any]] = {
+    "freeipa": {"host": "{fqdn}", "user": "admin", "password": "secret://freeipa-admin", "ca": "{ca_file}"},
+    "keycloak": {
+        "url": "{url}",
+        "client_id": "salt-itstack",
+        "client_secret": "secret://keycloak-admin",
+        "ca": "{ca_file}",
+    },
+    "postgresql": {
+        "host": "/var/run/postgresql",
+        "port": ("postgresql",),
+        "user": "postgres",
+        "database": "postgres",
+        "os_user": "postgres",
+    },
+    "redis": {
+        "host": "{address}",
+        "port": ("redis",),
+        "user": "salt-itstack",
+        "password": "secret://redis-admin",
+    },
+    "nextcloud": {
+        "occ_command": "{occ_command}",
+        "web_user": "{web_user}",
+        "url": "{url}",
+        "ca": "{ca_file}",
+    },
+}

@@ -1,0 +1,132 @@
+"""
+The deploy as data: which steps, on which minions, after what. Rendering it touches nothing.
+
+A step is one service on one minion: that minion's highstate, narrowed by a pillar to the service. Every step
+is parallel and requires what the map says it needs; two steps on one minion never overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import Invalid, Problem
+from .stack import Stack, Step, steps
+
+#: The keys of the pillar ``itstack_deploy``, and what each must be.
+OPTIONS: dict[str, type | tuple[type, ...]] = {
+    "services": list,
+    "until": str,
+    "phase_by_phase": bool,
+    "prove": bool,
+}
+#: Marks a step in the job's arguments, so that whoever follows the event bus knows which it is.
+MARK = "itstack_step"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of the map a run is about; everything by default."""
+
+    services: tuple[str, ...] | None = None
+    until: str | None = None
+    phase_by_phase: bool = False
+    prove: bool = True
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any] | None) -> Selection:
+        """From the pillar ``itstack_deploy``. Raises :class:`Invalid` for what isn't an option."""
+        given = dict(given or {})
+        problems = []
+        for key, value in given.items():
+            if key not in OPTIONS:
+                problems.append(
+                    Problem(
+                        "", f"itstack_deploy:{key}", None, "no such option", f"one of {', '.join(OPTIONS)}"
+                    )
+                )
+            elif value is not None and not isinstance(value, OPTIONS[key]):
+                problems.append(Problem("", f"itstack_deploy:{key}", value, "has the wrong type"))
+        if problems:
+            raise Invalid(problems)
+        chosen = given.get("services")
+        return cls(
+            services=None if chosen is None else tuple(chosen),
+            until=given.get("until"),
+            phase_by_phase=bool(given.get("phase_by_phase")),
+            prove=given.get("prove", True) is not False,
+        )
+
+    def steps(self, stack: Stack) -> list[Step]:
+        """The steps of this selection, in an order in which they could run one by one."""
+        return steps(stack, self.services, self.until, self.phase_by_phase)
+
+
+def render(stack: Stack, selection: Selection) -> dict[str, Any]:
+    """
+    The orchestration as the highstate data of an SLS.
+
+    Raises :class:`~salt_itstack.errors.ItstackError` for a selection that can't be deployed.
+    """
+    chosen = selection.steps(stack)
+    services = [step.service for step in chosen]
+    minions = sorted({step.minion for step in chosen})
+    states: dict[str, Any] = {
+        "preflight": {
+            "salt.runner": [
+                {"name": "itstack.preflight"},
+                {"kwarg": {"minions": minions}},
+                {"parallel": True},
+            ]
+        }
+    }
+    settled: set[str] = set()
+    for step in chosen:
+        require: list[dict[str, str]] = [{"salt": "preflight"}]
+        require += [{"salt": need} for need in step.needs]
+        for earlier in step.after:
+            # Another service of the same minion must be through, not necessarily well.
+            if earlier not in settled:
+                settled.add(earlier)
+                states[f"{earlier} is through"] = {
+                    "test.succeed_without_changes": [{"onfail": [{"salt": earlier}]}, {"parallel": True}]
+                }
+            require.append({"test": f"{earlier} is through"})
+        states[step.id] = {
+            "salt.state": [
+                {"tgt": step.minion},
+                {"tgt_type": "list"},
+                {"highstate": True},
+                {"expect_minions": True},
+                {"pillar": {MARK: step.service, "itstack_run": {"services": services}}},
+                {"parallel": True},
+                {"require": require},
+            ]
+        }
+    if selection.prove:
+        states.update(_proof(chosen))
+    return states
+
+
+def _proof(chosen: list[Step]) -> dict[str, Any]:
+    # One of the two runs, whatever happened before: a failed deploy needs the matrix most of all.
+    kwarg = {"kwarg": {"fresh": True}}
+    return {
+        "proof": {
+            "salt.runner": [
+                {"name": "itstack.status"},
+                kwarg,
+                {"parallel": True},
+                {"require": [{"salt": step.id} for step in chosen]},
+            ]
+        },
+        "proof after a failure": {
+            "salt.runner": [
+                {"name": "itstack.status"},
+                kwarg,
+                {"parallel": True},
+                {"onfail": [{"salt": step.id} for step in chosen]},
+            ]
+        },
+    }

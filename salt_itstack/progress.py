@@ -1,0 +1,201 @@
+"""Runs the orchestration and tells on standard error how it goes."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+import salt.runner
+import salt.utils.event
+
+from .orchestration import MARK
+from .stack import Stack, Step
+
+
+@dataclass
+class Run:
+    """What became of a deploy."""
+
+    seconds: float = 0.0
+    changed: int = 0
+    steps: dict[str, str] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+
+class Teller:
+    """
+    Prints a line when a step starts and when it ends; on a terminal also one that counts the seconds of what
+    is running.
+    """
+
+    def __init__(self, steps: Iterable[Step], stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stderr
+        self.steps = {step.service: step for step in steps}
+        self.started = time.monotonic()
+        self.running: dict[str, float] = {}
+        self._live = self.stream.isatty()
+        self._shown = False
+        self._lock = threading.Lock()
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        with self._lock:
+            self._wipe()
+            print(f"{time.monotonic() - self.started:7.1f} s  {text}", file=self.stream, flush=True)
+
+    def start(self, service: str) -> None:
+        """A step's job was published."""
+        self.running[service] = time.monotonic()
+        step = self.steps[service]
+        self.say(f"{step.phase:<3} {service} on {step.minion} …")
+
+    def end(self, service: str, verdict: str) -> float:
+        """A step's minion has returned; the seconds it took."""
+        took = time.monotonic() - self.running.pop(service, self.started)
+        step = self.steps[service]
+        self.say(f"{step.phase:<3} {service} on {step.minion}: {verdict}, {took:.1f} s")
+        return took
+
+    def tick(self) -> None:
+        """Show what is running right now, if somebody is looking."""
+        if not self._live or not self.running:
+            return
+        with self._lock:
+            self._wipe()
+            now = time.monotonic()
+            parts = [f"{service} {now - since:.0f} s" for service, since in self.running.items()]
+            self.stream.write("           " + ", ".join(parts)[:100])
+            self.stream.flush()
+            self._shown = True
+
+    def _wipe(self) -> None:
+        if self._shown:
+            self.stream.write("\r\033[K")
+            self._shown = False
+
+
+def follow(
+    opts: Mapping[str, Any], stack: Stack, steps: list[Step], selection: Mapping[str, Any], test: bool
+) -> Run:
+    """
+    Run ``state.orch itstack.deploy`` and tell its progress.
+
+    selection
+        The pillar ``itstack_deploy``.
+
+    Never raises for a failed step: the :class:`Run` says what failed and why.
+    """
+    run = Run()
+    teller = Teller(steps)
+    teller.say(f"preflight: {len({step.minion for step in steps})} minions for {len(steps)} services")
+    done: dict[str, Any] = {}
+
+    def orchestrate() -> None:
+        pillar = {"itstack_deploy": dict(selection)}
+        client = salt.runner.RunnerClient(dict(opts))
+        kwarg: dict[str, Any] = {"pillar": pillar}
+        if test:
+            kwarg["test"] = True
+        try:
+            done["return"] = client.cmd(
+                "state.orchestrate", arg=["itstack.deploy"], kwarg=kwarg, print_event=False
+            )
+        except Exception as error:  # noqa: BLE001  whatever it is, the user has to see it as the reason
+            done["error"] = str(error)
+
+    with salt.utils.event.get_event("master", opts=dict(opts), listen=True) as events:
+        worker = threading.Thread(target=orchestrate, name="orchestration", daemon=True)
+        worker.start()
+        _watch(events, worker, teller, run)
+    run.seconds = time.monotonic() - teller.started
+    _conclude(done, run)
+    return run
+
+
+def _watch(events: Any, worker: threading.Thread, teller: Teller, run: Run) -> None:
+    jobs: dict[str, str] = {}
+    told_proof = False
+    while worker.is_alive():
+        event = events.get_event(wait=0.5, full=True, auto_reconnect=True)
+        teller.tick()
+        if not event:
+            continue
+        tag, data = event["tag"].split("/"), event["data"]
+        if tag[:2] == ["salt", "job"] and tag[-1] == "new":
+            service = _mark(data)
+            if service in teller.steps:
+                jobs[tag[2]] = service
+                teller.start(service)
+            elif data.get("fun") == "itstack.probe" and not told_proof:
+                told_proof = True
+                teller.say("    proving the integrations …")
+        elif tag[:2] == ["salt", "job"] and len(tag) > 3 and tag[3] == "ret" and tag[2] in jobs:
+            service = jobs.pop(tag[2])
+            run.durations[service] = teller.end(service, _verdict(data))
+
+
+def _mark(job: Mapping[str, Any]) -> str:
+    for argument in job.get("arg") or []:
+        if isinstance(argument, Mapping) and isinstance(argument.get("pillar"), Mapping):
+            return str(argument["pillar"].get(MARK, ""))
+    return ""
+
+
+def _verdict(data: Mapping[str, Any]) -> str:
+    states = data.get("return")
+    if not isinstance(states, Mapping):
+        return "FAILED"
+    bad = sum(1 for state in states.values() if state.get("result") is False)
+    changed = sum(1 for state in states.values() if state.get("changes"))
+    return (
+        f"FAILED in {bad} states" if bad else f"ready, {changed} changes" if changed else "ready, no changes"
+    )
+
+
+def _conclude(done: Mapping[str, Any], run: Run) -> None:
+    if "error" in done:
+        run.failures.append(done["error"])
+        return
+    answer = done.get("return")
+    states = None
+    if isinstance(answer, Mapping):
+        data = answer.get("data")
+        states = next(iter(data.values()), None) if isinstance(data, Mapping) else None
+    if not isinstance(states, Mapping):
+        run.failures.append(str(states or answer))
+        return
+    for state in states.values():
+        identifier = str(state.get("__id__"))
+        if identifier.startswith("proof") or identifier.endswith(" is through"):
+            continue
+        run.steps[identifier] = {True: "done", None: "would change"}.get(state.get("result"), "failed")
+        returned = (state.get("changes") or {}).get("ret")
+        for minion, states_there in (returned or {}).items() if isinstance(returned, Mapping) else ():
+            _count(identifier, minion, states_there, run)
+        if state.get("result") is False and not returned:
+            run.failures.append(f"{identifier}: {_reason(state)}")
+
+
+def _count(identifier: str, minion: str, states: Any, run: Run) -> None:
+    if not isinstance(states, Mapping):
+        run.failures.append(f"{identifier} on {minion}: {states}")
+        return
+    for state in states.values():
+        if state.get("changes"):
+            run.changed += 1
+        # What only failed because something before it did, repeats its reason.
+        if state.get("result") is False and state.get("__state_ran__", True):
+            run.failures.append(f"{identifier} on {minion}: {state.get('__id__')}: {state.get('comment')}")
+
+
+def _reason(state: Mapping[str, Any]) -> str:
+    returned = (state.get("changes") or {}).get("return")
+    if isinstance(returned, str) and returned:
+        # A runner's exception comes as a traceback's text; its last line is the message.
+        return returned.strip().splitlines()[-1]
+    return str(state.get("comment"))
