@@ -1,0 +1,70 @@
+"""The command line of the lab: `./lab up`, and so on."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .errors import LabError
+from .runtime import Runtime, interruptible
+from .settings import DEFAULT_NETWORK, choose
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments that ./lab takes."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--network", default=DEFAULT_NETWORK, help="first three numbers of its addresses (%(default)s)"
+    )
+    common.add_argument("--state", help="its folder (/var/lib/itstack-lab/NETWORK)")
+    common.add_argument("--cache", help="folder of the downloads (/var/cache/itstack-lab)")
+    common.add_argument("--servers", help="only these servers, with commas between them")
+    top = argparse.ArgumentParser(
+        prog="lab",
+        description="A Salt master and the servers of the stack on this machine, in namespaces of their own. "
+        "For a machine that may be thrown away; as root.",
+    )
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verb = verbs.add_parser("up", parents=[common], help="start what doesn't run, deploy, show the matrix")
+    verb.add_argument("--no-deploy", action="store_true", help="stop before the deploy")
+    verbs.add_parser("status", parents=[common], help="servers, processes, memory, and the last matrix")
+    verb = verbs.add_parser("verify", parents=[common], help="prove every integration now")
+    verb.add_argument("--json", action="store_true", help="rows as JSON on standard output")
+    verbs.add_parser("test", help="run the tests; further arguments go to pytest", add_help=False)
+    verbs.add_parser("stop", parents=[common], help="end everything, keep the state")
+    verbs.add_parser("reset", parents=[common], help="end everything, forget the state")
+    verb = verbs.add_parser("shell", parents=[common], help="enter the master, with salt set up")
+    verb.add_argument("-c", dest="command", metavar="COMMAND", help="run one command instead")
+    return top
+
+
+def main() -> int:
+    """Run one verb; returns its exit code."""
+    chosen, rest = parser().parse_known_args()
+    if chosen.verb == "test":
+        from .settings import Lab  # noqa: F401  the tests choose their own labs
+
+        return Runtime(choose(DEFAULT_NETWORK, None, None)).test(rest)
+    if rest:
+        parser().error(f"unknown arguments: {' '.join(rest)}")
+    interruptible()
+    try:
+        only = chosen.servers.split(",") if chosen.servers else None
+        runtime = Runtime(choose(chosen.network, chosen.state, chosen.cache, only))
+        if chosen.verb == "up":
+            return runtime.up(deploy=not chosen.no_deploy)
+        if chosen.verb == "shell":
+            return runtime.shell(chosen.command)
+        if chosen.verb == "verify":
+            return runtime.verify(chosen.json)
+        return {"status": runtime.status, "stop": runtime.stop, "reset": runtime.reset}[chosen.verb]()
+    except LabError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

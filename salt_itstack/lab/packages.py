@@ -1,0 +1,172 @@
+"""What the servers run, installed on the machine beforehand and not started there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import LabError
+from .progress import Progress
+from .settings import Lab
+
+PACKAGES = (
+    "postgresql",
+    "redis-server",
+    "389-ds-base",
+    "libnss3-tools",
+    "knot",
+    "knot-dnsutils",
+    "openjdk-17-jre-headless",
+    "maven",
+    "unzip",
+    "ssl-cert",
+    "ca-certificates",
+    "util-linux",
+)
+POLICY = Path("/usr/sbin/policy-rc.d")
+KEYCLOAK_VERSION = "26.7.3"
+KEYCLOAK_ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK_VERSION}:zip"
+KEYCLOAK_NAME = f"keycloak-quarkus-dist-{KEYCLOAK_VERSION}.zip"
+KEYCLOAK_MEGABYTES = 170
+
+
+def missing() -> list[str]:
+    """The packages that aren't installed."""
+    done = subprocess.run(
+        ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *PACKAGES],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    there = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+    return [name for name in PACKAGES if name not in there]
+
+
+def install(lab: Lab, progress: Progress) -> None:
+    """Install what is missing; LabError with the end of apt's words when that fails."""
+    wanted = missing()
+    if not wanted:
+        return
+    progress.say(f"installing {', '.join(wanted)}")
+    log = lab.state / "log" / "apt.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with autostart_denied():
+        _apt(["update"], log, progress)
+        _apt(["install", "--yes", "--no-install-recommends", *wanted], log, progress)
+
+
+@contextmanager
+def autostart_denied() -> Iterator[None]:
+    """While this lasts, packages don't start their services; an administrator's own policy is left alone."""
+    own = not POLICY.exists()
+    if own:
+        POLICY.write_text("#!/bin/sh\n# made by the lab while it installs packages\nexit 101\n")
+        POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        if own:
+            POLICY.unlink(missing_ok=True)
+
+
+def _apt(words: list[str], log: Path, progress: Progress) -> None:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    reading, writing = os.pipe()
+    options = ["-o", f"APT::Status-Fd={writing}", "-o", "Dpkg::Options::=--force-confold"]
+    options += ["-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"]
+    with open(log, "ab") as stream:
+        child = subprocess.Popen(
+            ["apt-get", *options, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            env=environment,
+            pass_fds=[writing],
+        )
+    os.close(writing)
+    with open(reading, errors="replace") as statuses:
+        for line in statuses:
+            kind, _, rest = line.strip().partition(":")
+            if kind in {"pmstatus", "dlstatus"}:
+                _, percent, text = rest.split(":", 2)
+                progress.update(f"{float(percent):.0f} % {text}")
+    if child.wait():
+        from .errors import tail
+
+        raise LabError(
+            f"apt-get {words[0]} ended with {child.returncode}; the end of {log}:\n{tail(str(log))}\n"
+            "Remedy: mend apt's sources or the network, then run ./lab up again"
+        )
+
+
+def keycloak(lab: Lab, progress: Progress) -> tuple[Path, str] | None:
+    """
+    Keycloak's distribution and its SHA-256, from the cache or from Maven's registry.
+
+    Returns None when it can't be had; the reason was told.
+    """
+    target = lab.cache / KEYCLOAK_NAME
+    recorded = target.with_name(target.name + ".sha256")
+    if target.exists() and recorded.exists():
+        digest = recorded.read_text().split()[0]
+        if checksum(target) == digest:
+            return target, digest
+        progress.say(f"{target} doesn't have the checksum of its download: fetching it again")
+    if not shutil.which("java") or not shutil.which("mvn"):
+        progress.say("no Java on this machine: the lab goes on without Keycloak")
+        return None
+    lab.cache.mkdir(parents=True, exist_ok=True)
+    if not _download(lab, target, progress):
+        return None
+    digest = checksum(target)
+    recorded.write_text(f"{digest}  {target.name}\n")
+    return target, digest
+
+
+def _download(lab: Lab, target: Path, progress: Progress) -> bool:
+    repository = lab.cache / "maven"
+    log = lab.state / "log" / "maven.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    progress.say(f"downloading Keycloak {KEYCLOAK_VERSION} (about {KEYCLOAK_MEGABYTES} MB)")
+    with open(log, "wb") as stream:
+        child = subprocess.Popen(
+            [
+                *("mvn", "--batch-mode", f"-Dmaven.repo.local={repository}", "dependency:copy"),
+                *(f"-Dartifact={KEYCLOAK_ARTIFACT}", f"-DoutputDirectory={lab.cache}"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            cwd=lab.cache,
+        )
+    waiting = threading.Event()
+    while child.poll() is None:
+        size = sum(path.stat().st_size for path in repository.glob("org/keycloak/**/*.zip*") if path.exists())
+        progress.update(f"{size / 1e6:.0f} of about {KEYCLOAK_MEGABYTES} MB")
+        waiting.wait(0.5)
+    shutil.rmtree(repository, ignore_errors=True)
+    if child.returncode or not target.exists():
+        from .errors import tail
+
+        target.unlink(missing_ok=True)
+        progress.say(
+            f"Keycloak couldn't be downloaded; the end of {log}:\n{tail(str(log), 5)}\n"
+            "The lab goes on without it. Remedy: mend the network, then run ./lab up again"
+        )
+        return False
+    return True
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

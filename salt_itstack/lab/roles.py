@@ -1,0 +1,135 @@
+"""
+What a server's operating system looks like before Salt comes, per service.
+
+The states start from what a package's or a vendor's installation leaves behind: a database cluster, an
+installed directory, the application's files. This module makes that, once per server.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from . import names
+from .errors import LabError
+from .inside import write_files
+
+DONE_FOLDER = Path("/var/lib/itstack-lab-installed")
+UNIT_FOLDER = "/etc/systemd/system"
+
+
+def install(role: str, specification: dict) -> None:
+    """Run one role's installation, unless this server already has it."""
+    ROLES[role](specification)
+
+
+def once(role: str) -> bool:
+    """Whether the lasting part of a role is still to be done; call done() afterwards."""
+    return not (DONE_FOLDER / role).exists()
+
+
+def done(role: str) -> None:
+    """Remember that the lasting part of a role is done."""
+    DONE_FOLDER.mkdir(parents=True, exist_ok=True)
+    (DONE_FOLDER / role).touch()
+
+
+def run(words: list[str]) -> None:
+    """Run a command of the installation; LabError with its output when it fails."""
+    found = subprocess.run(words, capture_output=True, text=True, check=False)
+    if found.returncode:
+        raise LabError(f"{shlex.join(words)} ended with {found.returncode}: {found.stdout}{found.stderr}")
+
+
+def write_unit(name: str, text: str) -> None:
+    """Put a unit file in the administrator's place, where it wins over the package's."""
+    write_files([{"path": f"{UNIT_FOLDER}/{name}.service", "text": text}])
+
+
+def unit(description: str, command: str, user: str, low_ports: bool = False, extra: str = "") -> str:
+    """The text of a simple unit."""
+    capability = "AmbientCapabilities=CAP_NET_BIND_SERVICE\n" if low_ports else ""
+    return (
+        f"[Unit]\nDescription={description}\n\n[Service]\nType=simple\nUser={user}\n{capability}"
+        f"ExecStart={command}\n{extra}\n[Install]\nWantedBy=multi-user.target\n"
+    )
+
+
+def group(description: str, members: list[str]) -> str:
+    """The text of a unit that stands for others."""
+    return (
+        f"[Unit]\nDescription={description}\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+        f"ExecStart=/bin/true\n\n[X-Lab]\nMembers={' '.join(members)}\n\n"
+        "[Install]\nWantedBy=multi-user.target\n"
+    )
+
+
+def postgresql(specification: dict) -> None:
+    """The cluster `main` that Debian's package makes, and units that run it in the foreground."""
+    versions = sorted(path.name for path in Path("/usr/lib/postgresql").glob("*") if (path / "bin/postgres").exists())
+    if not versions:
+        raise LabError("no PostgreSQL server below /usr/lib/postgresql. Remedy: ./lab up installs it")
+    version = versions[-1]
+    if once("postgresql"):
+        run(["pg_createcluster", version, "main"])
+        done("postgresql")
+    write_unit(
+        "postgresql@",
+        unit(
+            "PostgreSQL Cluster %i",
+            "/usr/bin/pg_ctlcluster --skip-systemctl-redirect --foreground %i start",
+            "root",
+            # SIGINT is PostgreSQL's fast shutdown
+            extra="KillSignal=SIGINT\nExecReload=/bin/kill -HUP $MAINPID\n",
+        ),
+    )
+    write_unit("postgresql", group("PostgreSQL RDBMS", [f"postgresql@{version}-main"]))
+
+
+def freeipa(specification: dict) -> None:
+    """What ipa-server-install leaves: a directory, its RPC, a name server, behind the unit `ipa`."""
+    names.write(specification["zone"], specification["address"])
+    members = ["knot"]
+    if importlib.util.find_spec("salt_itstack.lab.freeipa_server"):
+        server = importlib.import_module("salt_itstack.lab.freeipa_server")
+        for entry in server.install(**specification["freeipa"]):
+            write_unit(
+                entry["name"],
+                unit(
+                    f"{entry['name']} of the FreeIPA server",
+                    shlex.join(entry["command"]) if isinstance(entry["command"], list) else entry["command"],
+                    entry["user"],
+                    low_ports=bool(entry.get("low_ports")),
+                ),
+            )
+            members.append(entry["name"])
+    write_unit("ipa", group("Identity, Policy, Audit", members))
+
+
+def nextcloud(specification: dict) -> None:
+    """Nextcloud's files and web server, as an administrator unpacked them."""
+    package = "salt_itstack.lab.doubles.nextcloud"
+    if not importlib.util.find_spec(package):
+        return
+    about = specification["nextcloud"]
+    double = importlib.import_module(package)
+    if once("nextcloud"):
+        double.install(about["root"])
+        done("nextcloud")
+    words = [
+        *(specification["python"], "-m", f"{package}.server", "--root", about["root"]),
+        *("--address", specification["address"], "--http-port", "80", "--https-port", "443"),
+        *("--certificate", about["certificate"], "--key", about["key"]),
+    ]
+    write_unit("apache2", unit("Nextcloud's web server", shlex.join(words), "www-data", low_ports=True))
+
+
+ROLES: dict[str, Callable[[dict], None]] = {
+    "freeipa": freeipa,
+    "nextcloud": nextcloud,
+    "postgresql": postgresql,
+}
