@@ -1,0 +1,6 @@
+{#- Redis, and in it an ACL user of its own for each application that the map connects to it. -#}
+{%- if salt["itstack.active"]("redis") %}
+include:
+  - itstack.redis.service
+  - itstack.redis.provide
+{%- endif %}
