@@ -27,7 +27,7 @@ are left alone.
 """
 
 from salt_itstack import plugin
-from salt_itstack.errors import ItstackError
+from salt_itstack.errors import ItstackError, Unreachable
 from salt_itstack.reconcile import converge, declared
 from salt_itstack.services.freeipa.resources import GROUP, SYSTEM_ACCOUNT, USER
 
@@ -50,7 +50,12 @@ def _present(kind, function, name, wanted, profile, extra, **options):
 
 def _absent(function, name, profile, **options):
     def apply(test):
-        return __salt__[f"itstack_freeipa.{function}"](name, test=test, profile=profile, **options)
+        try:
+            return __salt__[f"itstack_freeipa.{function}"](name, test=test, profile=profile, **options)
+        except Unreachable:
+            if test and plugin.starts_in_this_run(__opts__, __pillar__, profile):
+                return {}  # a new server has nothing to remove
+            raise
 
     return converge(name, apply, __opts__["test"], unchanged="is absent", changed="was removed")
 

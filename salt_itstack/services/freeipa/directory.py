@@ -73,7 +73,7 @@ def base_dn(url: str, ca: str | None = None, timeout: float = TIMEOUT) -> str:
     return values.get("defaultnamingcontext", [b""])[0].decode()
 
 
-def _connection(url: str, ca: str | None, timeout: float):  # type: ignore[no-untyped-def]
+def _connection(url: str, ca: str | None, timeout: float):
     connection = ldap.initialize(url)
     connection.protocol_version = ldap.VERSION3
     connection.set_option(ldap.OPT_NETWORK_TIMEOUT, timeout)

@@ -141,7 +141,7 @@ class Kind:
         return result
 
     def predicted(self, name: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """What making this object will change, where there's no server yet to ask. Raises :class:`Invalid`."""
+        """What making this object will change on a server that isn't there yet. Raises :class:`Invalid`."""
         result = self.prepared(name, wanted)
         self.lacking(name, result)
         return creation(self.resource, result)
