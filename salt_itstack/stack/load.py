@@ -72,14 +72,14 @@ def load(
     problems: list[Problem] = []
     paths = _paths(directory, problems, warnings)
     paths += [Path(path) for path in files or ()]
-    key = (_marks([HERE / name for name in BUILT_IN]), _marks(paths), repr(extra))
+    mine = {} if extra is None else usable(extra, EXTRA, problems)
+    key = (_marks([HERE / name for name in BUILT_IN]), _marks(paths), _frozen(mine))
     if not problems and key in _documents:
         document, remarks = _documents[key]
         return build(document, [*warnings, *remarks])
     base = _base()
     layers = [(str(path), read_file(path, problems)) for path in paths]
-    if extra is not None:
-        layers.append((EXTRA, usable(extra, EXTRA, problems)))
+    layers.append((EXTRA, mine))
     document, remarks = _checked(base, layers, problems)
     while len(_documents) >= _KEPT:
         _documents.pop(next(iter(_documents)))
@@ -193,6 +193,15 @@ def _paths(
         if name.endswith(".yml"):
             warnings.append(f"{folder / name} is not read: only names that end in .yaml are")
     return [folder / name for name in names if name.endswith(".yaml") and not name.startswith(".")]
+
+
+def _frozen(value: Any) -> Any:
+    """A stand-in for a value that can be a key, and differs where values of different types are equal."""
+    if isinstance(value, Mapping):
+        return tuple((key, _frozen(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple, set)):
+        return (type(value).__name__, *(_frozen(item) for item in value))
+    return (type(value).__name__, value)
 
 
 def _marks(paths: Iterable[Path]) -> tuple[_Mark, ...]:

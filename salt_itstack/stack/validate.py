@@ -184,6 +184,10 @@ class _Whole:
                 self._known(need, (*path, "needs"))
 
     def _check_external(self, path: Path, external: Mapping[str, Any]) -> None:
+        for name, how in self.services[path[1]].get("secrets", {}).items():
+            # Nobody may make up the password of a server that exists already.
+            if (*path, "secrets", name, "kind") not in self.origins:
+                how["kind"] = "given"
         for name, remedy in (
             ("address", "add address:, the IP address or host name where it answers"),
             ("speaker", "add speaker:, the id of the minion that configures it"),
