@@ -4,12 +4,15 @@ What this minion knows of the map, for SLS files and people: its services, its e
 The data come from the master with the pillar; nothing here writes anything.
 """
 
+import logging
 import time
 
 from salt_itstack import __version__, plugin
 from salt_itstack.errors import Invalid, ItstackError, Problem
 from salt_itstack.integrations import KINDS
 from salt_itstack.integrations.probing import Request, Unproved, against, readiness
+
+log = logging.getLogger(__name__)
 
 
 def version():
@@ -186,19 +189,21 @@ def probe(integrations=None):
         salt app1 itstack.probe
         salt app1 itstack.probe integrations='[redis-nextcloud]'
     """
-    mine = services()
+    pillar = plugin.fresh_pillar(__opts__, __grains__)
+    tree = plugin.tree(__opts__, pillar)
+    mine = tree.get("services") or {}
     rows = {}
-    for identifier, item in (_tree().get("integrations") or {}).items():
+    for identifier, item in (tree.get("integrations") or {}).items():
         if item["target"] in mine and (integrations is None or identifier in integrations):
-            rows[identifier] = _prove(identifier, item)
+            rows[identifier] = _prove(identifier, item, tree, pillar)
     return rows
 
 
-def _prove(identifier, item):
+def _prove(identifier, item, tree, pillar):
     started = time.monotonic()
     row = {"state": "works", "reason": "", "against": ""}
     try:
-        request = _request(identifier, item)
+        request = _request(identifier, item, tree, pillar)
         row["against"] = against(request)
         row["reason"] = KINDS[item["kind"]].probe(request)
     except Unproved as error:
@@ -207,23 +212,26 @@ def _prove(identifier, item):
         row.update(state="broken", reason=str(error))
     except ImportError as error:
         row.update(state="unproved", reason=f"{error.name} isn't installed on this minion")
+    except Exception as error:  # noqa: BLE001  one probe's own fault must not hide the other rows
+        log.exception("the probe of %s failed", identifier)
+        row.update(state="unproved", reason=f"the probe itself failed ({type(error).__name__}); see the log")
     row["seconds"] = round(time.monotonic() - started, 2)
     return row
 
 
-def _request(identifier, item):
-    def opened(values):
-        return {key: plugin.reveal(value, __opts__, __pillar__) for key, value in values.items()}
+def _request(identifier, item, tree, pillar):
+    def opened(value):
+        return plugin.reveal(value, __opts__, pillar)
 
-    mine = _tree()
-    sandbox_person = sandbox()
-    if sandbox_person and item["probe"] == "visible":
-        sandbox_person["password"] = plugin.reveal(f"{plugin.REFERENCE}sandbox-person", __opts__, __pillar__)
+    person = dict(tree.get("sandbox") or {})
+    if person and item["probe"] == "visible":
+        person["password"] = opened(f"{plugin.REFERENCE}sandbox-person")
+    known = {**(tree.get("peers") or {}), **tree["services"]}
     return Request(
         integration=identifier,
-        values=opened(item["values"]),
-        source=facts(item["source"]),
-        target=facts(item["target"]),
-        profiles={name: opened(found) for name, found in (mine.get("profiles") or {}).items()},
-        sandbox=sandbox_person,
+        values={key: opened(value) for key, value in item["values"].items()},
+        source=known[item["source"]],
+        target=known[item["target"]],
+        profile=lambda service: plugin.profile(service, __opts__, pillar),
+        sandbox=person,
     )

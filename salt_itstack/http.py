@@ -173,6 +173,10 @@ class Session:
             if len(page) < size:
                 return rows
 
+    def renew(self) -> None:
+        """Get a new token for the next request: what the account may do has just changed."""
+        self._renew_at = 0.0
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()

@@ -111,20 +111,17 @@ def render(stack: Stack, selection: Selection) -> dict[str, Any]:
 
 def _proof(chosen: list[Step]) -> dict[str, Any]:
     # One of the two runs, whatever happened before: a failed deploy needs the matrix most of all.
-    kwarg = {"kwarg": {"fresh": True}}
     return {
         "proof": {
             "salt.runner": [
-                {"name": "itstack.status"},
-                kwarg,
+                {"name": "itstack.prove"},
                 {"parallel": True},
                 {"require": [{"salt": step.id} for step in chosen]},
             ]
         },
         "proof after a failure": {
             "salt.runner": [
-                {"name": "itstack.status"},
-                kwarg,
+                {"name": "itstack.prove"},
                 {"parallel": True},
                 {"onfail": [{"salt": step.id} for step in chosen]},
             ]

@@ -12,6 +12,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import salt.pillar
 import salt.utils.sdb
 
 from .errors import Invalid, Missing, Problem
@@ -56,6 +57,19 @@ def profile(
             )  # fmt: skip
         found = profiles[wanted]
     return {key: reveal(value, opts, pillar) for key, value in found.items()}
+
+
+def fresh_pillar(opts: Mapping[str, Any], grains: Mapping[str, Any]) -> Mapping[str, Any]:
+    """
+    This minion's pillar as the master compiles it now.
+
+    ``__pillar__`` of a plain function call is as old as the last refresh, and the map may have changed since.
+    """
+    if opts.get("file_client") == "local":
+        return opts.get("pillar") or {}
+    return salt.pillar.get_pillar(
+        dict(opts), dict(grains), opts["id"], opts.get("saltenv") or "base"
+    ).compile_pillar()
 
 
 def reveal(value: Any, opts: Mapping[str, Any], pillar: Mapping[str, Any] | None) -> Any:

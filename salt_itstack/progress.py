@@ -195,6 +195,8 @@ def _count(identifier: str, minion: str, states: Any, run: Run) -> None:
 
 def _reason(state: Mapping[str, Any]) -> str:
     returned = (state.get("changes") or {}).get("return")
+    if isinstance(returned, Mapping) and "Error" in returned:
+        return str(returned["Error"])
     if isinstance(returned, str) and returned:
         # A runner's exception comes as a traceback's text; its last line is the message.
         return returned.strip().splitlines()[-1]

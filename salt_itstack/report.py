@@ -99,8 +99,8 @@ def table(found: list[Row], width: int = 100, colour: bool = False, whole: bool 
     for row in shown:
         state = row["state"]
         when = (row["proved_at"] or "")[11:19]
-        detail = row["against"] if state == "works" else row["reason"]
-        text = f"{SIGNS[state]:2} {row['number']:>2}  {row['id']:<24} {state:<14} {when:<9} {detail or ''}"
+        detail = " ".join(((row["against"] if state == "works" else row["reason"]) or "").split())
+        text = f"{SIGNS[state]:2} {row['number']:>2}  {row['id']:<24} {state:<14} {when:<9} {detail}"
         text = _fold(text, width, 56)
         lines.append(f"\033[{COLOURS[state]}m{text}\033[0m" if colour else text)
     summary = ", ".join(f"{number} {state}" for state, number in counts(found).items())

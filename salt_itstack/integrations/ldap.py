@@ -36,9 +36,6 @@ def probe(request: Request) -> str:
     """
     from ..services.keycloak.probe import probe_federation
 
-    profile = request.profiles.get(request.target["service"])
-    if not profile:
-        raise Unproved("this minion has no administrative access to ask the target with", request.integration)
     person = request.sandbox.get("person")
     if not person:
         raise Unproved(
@@ -48,7 +45,7 @@ def probe(request: Request) -> str:
         )
     own = request.values
     groups = probe_federation(
-        profile,
+        request.profile(request.target["service"]),
         realm=own["realm"],
         provider=own["provider"],
         ldap_url=own["ldap_url"],

@@ -95,7 +95,7 @@ def _nextcloud_provider(browser: Browser, request: Request) -> int:
     from ..services.nextcloud.occ import Occ
 
     identifier = request.values["identifier"]
-    for row in Occ.of(request.profiles["nextcloud"]).providers():
+    for row in Occ.of(request.profile("nextcloud")).providers():
         if row["identifier"] == identifier:
             return int(row["id"])
     raise ItstackError(f"there is no login provider {identifier}", "nextcloud", "apply the highstate")

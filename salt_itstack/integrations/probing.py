@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +25,9 @@ class Request:
         What both ends share, with secrets opened.
     source, target
         Facts of both ends' services.
-    profiles
-        Administrative access that this minion has, by service, with secrets opened.
+    profile
+        Gives the administrative access that this minion has to a service, with secrets opened; raises if it
+        has none. A probe asks only for what it needs.
     sandbox
         ``person``, ``group`` and ``password`` of the person that visible probes may use; may be empty.
     """
@@ -35,7 +36,7 @@ class Request:
     values: Mapping[str, Any]
     source: Mapping[str, Any]
     target: Mapping[str, Any]
-    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    profile: Callable[[str], Mapping[str, Any]]
     sandbox: Mapping[str, Any] = field(default_factory=dict)
 
 
