@@ -1,0 +1,378 @@
+"""
+Realms, clients, federations, groups and roles of a Keycloak server, over its admin API.
+
+Configuration, in pillar or in the minion's configuration:
+
+.. code-block:: yaml
+
+    itstack:
+      profiles:
+        keycloak:
+          url: https://sso.it-stack.lab:8443   # with the public scheme; a redirect would lose every change
+          client_id: itstack                   # a confidential client with a service account
+          client_secret: secret://keycloak-admin
+          auth_realm: master                   # optional: the realm that the client lives in
+          ca: /etc/ipa/ca.crt                  # optional; the system's trust otherwise
+
+Instead of ``client_id`` and ``client_secret`` a profile may have ``user`` and ``password``. Each function
+takes ``profile``: a name below ``itstack:profiles``, or such a dictionary itself. Lists are read once per
+run, clients by hundreds.
+
+The account needs the realm role ``admin`` of master to make realms. Inside one realm the roles
+``manage-realm``, ``manage-clients`` and ``manage-users`` of ``realm-management`` are enough.
+"""
+
+from salt_itstack import plugin
+from salt_itstack.errors import Invalid, Problem
+from salt_itstack.reconcile import forget, snapshot
+from salt_itstack.services.keycloak import accounts, clients, directory, realms, scopes
+from salt_itstack.services.keycloak.api import Keycloak
+from salt_itstack.services.keycloak.federation import Federation
+from salt_itstack.services.keycloak.federation import remove as remove_federation
+from salt_itstack.services.keycloak.view import View
+
+
+def _settings(profile):
+    settings = plugin.profile(profile, __opts__, __pillar__)
+    shown = profile if isinstance(profile, str) else "(given in place)"
+    lacking = [] if settings.get("url") else ["url"]
+    if not (settings.get("client_id") and settings.get("client_secret")) and not (
+        settings.get("user") and settings.get("password")
+    ):
+        lacking.append("client_id and client_secret, or user and password")
+    if lacking:
+        raise Invalid(
+            Problem("", f"the profile {shown}", None, f"it has no {' and no '.join(lacking)}", "add it there")
+        )
+    return settings
+
+
+def _connect(settings, profile):
+    service = profile if isinstance(profile, str) else "keycloak"
+    return View(Keycloak(service=service, **accounts.connection(settings)), __context__)
+
+
+def _slot(settings):
+    account = settings.get("user") or settings.get("client_id")
+    secret = settings.get("password") or settings.get("client_secret")
+    return ("keycloak", "view", settings["url"], settings.get("auth_realm"), account, hash(secret))
+
+
+def _view(profile):
+    # One connection and one token per run.
+    settings = _settings(profile)
+    return snapshot(__context__, _slot(settings), lambda: _connect(settings, profile))
+
+
+def _opened(fields):
+    return {
+        name: plugin.reveal(value, __opts__, __pillar__)
+        for name, value in plugin.own_arguments(fields).items()
+    }
+
+
+def version(profile="keycloak"):
+    """
+    The server's version, such as ``26.7.3``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.version
+    """
+    return _view(profile).server_info()["systemInfo"]["version"]
+
+
+def account_apply(bootstrap=None, test=False, profile="keycloak"):
+    """
+    Make the account of the profile with the help of a temporary one, which is then removed.
+
+    bootstrap
+        ``{client_id, client_secret}`` of the temporary account that the server was first started with.
+
+    Returns what changed. An account that works already is left as it is.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.account_apply \\
+            bootstrap='{client_id: temporary, client_secret: "secret://keycloak-bootstrap"}'
+    """
+    settings = _settings(profile)
+    if not settings.get("client_id"):
+        raise Invalid(
+            Problem("", "the profile", None, "names a user", "an account of ours is a client: give client_id")
+        )
+    helper = None
+    if bootstrap:
+        given = {name: plugin.reveal(value, __opts__, __pillar__) for name, value in bootstrap.items()}
+        place = {name: settings[name] for name in ("url", "auth_realm", "ca") if settings.get(name)}
+        helper = _connect({**place, **given}, profile)
+    view = _view(profile)
+    changes = accounts.apply_account(view, settings["client_secret"], helper, test)
+    if test and "account" in changes:
+        # The rest of a dry run reads through the temporary account, as ours would.
+        forget(__context__, _slot(settings))
+        snapshot(__context__, _slot(settings), lambda: helper)
+    return changes
+
+
+def account_creation(bootstrap=None, profile="keycloak"):
+    """
+    What :py:func:`account_apply` would change on a server that was never started.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.account_creation
+    """
+    return accounts.account_creation(
+        _settings(profile).get("client_id", ""), (bootstrap or {}).get("client_id", "")
+    )
+
+
+def realm_apply(name, test=False, profile="keycloak", **fields):
+    """
+    Bring a realm to the given shape and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.realm_apply it-stack display_name='IT-Stack' test=True
+    """
+    return realms.apply_realm(_view(profile), name, _opened(fields), test)
+
+
+def realm_remove(name, test=False, profile="keycloak"):
+    """
+    Delete a realm with all that is in it, and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.realm_remove old-realm
+    """
+    return realms.remove_realm(_view(profile), name, test)
+
+
+def client_list(realm, profile="keycloak"):
+    """
+    The ids of a realm's clients.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_list it-stack
+    """
+    return sorted(_view(profile).clients(realm))
+
+
+def client_apply(
+    name, realm, mappers=None, exclusive_mappers=False, test=False, profile="keycloak", **fields
+):
+    """
+    Bring a client to the given shape and return what changed.
+
+    The fields are those of the state :py:func:`itstack_keycloak.client_present`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_apply nextcloud it-stack \\
+            redirect_uris='[https://cloud.it-stack.lab/apps/user_oidc/code]' secret=secret://keycloak-nextcloud
+    """
+    return clients.apply_client(
+        _view(profile), realm, name, _opened(fields), mappers, exclusive_mappers, test
+    )  # fmt: skip
+
+
+def client_remove(name, realm, test=False, profile="keycloak"):
+    """
+    Delete a client and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_remove nextcloud it-stack
+    """
+    return clients.remove_client(_view(profile), realm, name, test)
+
+
+def client_scope_apply(
+    name, realm, mappers=None, exclusive_mappers=False, test=False, profile="keycloak", **fields
+):
+    """
+    Bring a client scope to the given shape and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_scope_apply groups it-stack
+    """
+    return scopes.apply_scope(
+        _view(profile), realm, name, _opened(fields), mappers, exclusive_mappers, test
+    )  # fmt: skip
+
+
+def client_scope_remove(name, realm, test=False, profile="keycloak"):
+    """
+    Delete a client scope and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_scope_remove groups it-stack
+    """
+    return scopes.remove_scope(_view(profile), realm, name, test)
+
+
+def group_apply(name, realm, test=False, profile="keycloak", **fields):
+    """
+    Bring a group, named by its path, to the given shape and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.group_apply /staff/admins it-stack
+    """
+    return realms.apply_group(_view(profile), realm, name, _opened(fields), test)
+
+
+def group_remove(name, realm, test=False, profile="keycloak"):
+    """
+    Delete a group and those below it, and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.group_remove /staff it-stack
+    """
+    return realms.remove_group(_view(profile), realm, name, test)
+
+
+def realm_role_apply(name, realm, test=False, profile="keycloak", **fields):
+    """
+    Bring a realm role to the given shape and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.realm_role_apply auditor it-stack description='May read logs'
+    """
+    return realms.apply_role(_view(profile), realm, name, _opened(fields), test)
+
+
+def realm_role_remove(name, realm, test=False, profile="keycloak"):
+    """
+    Delete a realm role and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.realm_role_remove auditor it-stack
+    """
+    return realms.remove_role(_view(profile), realm, name, test)
+
+
+def federation_apply(
+    name,
+    realm,
+    groups_dn=None,
+    groups_path="/directory",
+    drop_missing_groups=True,
+    mappers=None,
+    test=False,
+    profile="keycloak",
+    **fields,
+):
+    """
+    Bring a directory's federation to the given shape, import its people, and return what changed.
+
+    The fields are those of the state :py:func:`itstack_keycloak.federation_present`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.federation_apply freeipa it-stack url=ldaps://ipa.it-stack.lab \\
+            bind_dn=uid=keycloak,cn=sysaccounts,cn=etc,dc=it-stack,dc=lab \\
+            bind_credential=secret://freeipa-keycloak users_dn=cn=users,cn=accounts,dc=it-stack,dc=lab
+    """
+    federation = Federation(_opened(fields), groups_dn, groups_path, drop_missing_groups, mappers)
+    return federation.apply(_view(profile), realm, name, test)
+
+
+def federation_remove(name, realm, test=False, profile="keycloak"):
+    """
+    Delete a federation with the people that it imported, and return what changed. Groups stay.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.federation_remove freeipa it-stack
+    """
+    return remove_federation(_view(profile), realm, name, test)
+
+
+def federation_sync(name, realm, full=True, profile="keycloak"):
+    """
+    Import people and groups now, and return the counts.
+
+    full
+        ``False`` imports only who changed since the last time.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.federation_sync freeipa it-stack full=False
+    """
+    view = _view(profile)
+    found = directory.required(view, realm, name)
+    # The server answers 200 with zeros while the directory is down.
+    directory.test(view, realm, name)
+    return directory.sync(view, realm, found["id"], full)
+
+
+def federation_test(name, realm, profile="keycloak"):
+    """
+    Let Keycloak connect to a federation's directory and bind with what it has stored.
+
+    Returns ``True``; raises an error that says whether the directory wasn't reached or refused the account.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.federation_test freeipa it-stack
+    """
+    directory.test(_view(profile), realm, name)
+    return True
+
+
+def user(realm, username, profile="keycloak"):
+    """
+    A person as Keycloak knows them: names, address, ``federationLink``, and the paths of their ``groups``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.user it-stack jdoe
+    """
+    return accounts.look_up(_view(profile), realm, username)

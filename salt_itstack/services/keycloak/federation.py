@@ -1,0 +1,234 @@
+"""
+LDAP federations: a directory whose people and groups a realm takes over.
+
+A federation, its mappers and the group that its groups come below are one declared thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import Invalid, Problem
+from ...reconcile import Changes, body, diff, removal
+from .api import Row
+from .checks import nearest
+from .directory import MAPPERS, PROVIDER, find, mappers_of, never_synced, prove_bind, sync, try_stored
+from .freeipa import FIRST_NAME, FREEIPA, group_mapper
+from .mappers import check_types
+from .realms import apply_group, group_path
+from .resources import FEDERATION, LDAP_MAPPER, MASK, settings_of, singles, text
+from .view import View
+
+Wanted = Mapping[str, Any]
+
+
+def federation_wanted(fields: Wanted) -> dict[str, Any]:
+    """Declared fields of a federation over FreeIPA's, checked, as texts."""
+    FEDERATION.check(fields)
+    needed = [name for name in ("url", "bind_dn", "bind_credential", "users_dn") if not fields.get(name)]
+    problems: list[Problem | str] = [
+        Problem("", name, None, "is needed for an LDAP federation") for name in needed
+    ]
+    if fields.get("bind_credential") == MASK:
+        problems.append(Problem("", "bind_credential", None, "is the mask that Keycloak shows"))
+    for name in ("url",):
+        if fields.get(name) and not str(fields[name]).startswith(("ldap://", "ldaps://")):
+            problems.append(
+                Problem("", name, fields[name], "isn't an LDAP address", "write ldaps://host:636")
+            )
+    if problems:
+        raise Invalid(problems)
+    return {**FREEIPA, **{name: text(value) or "" for name, value in fields.items()}}
+
+
+def ldap_mappers_wanted(
+    groups_dn: str | None, groups_path: str, drop_missing: bool, mappers: Wanted | None
+) -> dict[str, dict[str, Any]]:
+    """The mappers that we want: the first name's, the groups' if there are any, and the declared ones."""
+    wanted: dict[str, Any] = {"first name": FIRST_NAME}
+    if groups_dn:
+        wanted["groups"] = group_mapper(groups_dn, groups_path, drop_missing)
+    wanted.update(mappers or {})
+    problems: list[Problem | str] = []
+    for name, mapper in wanted.items():
+        if not isinstance(mapper, Mapping) or not mapper.get("type"):
+            problems.append(Problem("", f"mappers:{name}", None, "an LDAP mapper needs a type"))
+            continue
+        problems.extend(
+            Problem("", f"mappers:{name}:{key}", None, "an LDAP mapper has no such field",
+                    nearest(key, ("type", "config")))
+            for key in set(mapper) - {"type", "config"}
+        )  # fmt: skip
+    if problems:
+        raise Invalid(problems)
+    return {
+        name: {"type": mapper["type"], "config": singles(mapper.get("config"))}
+        for name, mapper in wanted.items()
+    }
+
+
+class Federation:
+    """
+    One declared federation.
+
+    fields
+        By the names of :data:`FEDERATION`; ``url``, ``bind_dn``, ``bind_credential``, ``users_dn`` at least.
+    groups_dn, groups_path, drop_missing_groups
+        Where the directory's groups are, and the group of the realm that they come below.
+    mappers
+        More LDAP mappers by name, ``{type, config}``; others that the federation has stay.
+    """
+
+    def __init__(
+        self,
+        fields: Wanted,
+        groups_dn: str | None = None,
+        groups_path: str = "/directory",
+        drop_missing_groups: bool = True,
+        mappers: Wanted | None = None,
+    ) -> None:
+        self.fields = federation_wanted(fields)
+        self.groups_path = group_path(groups_path) if groups_dn else ""
+        self.mappers = ldap_mappers_wanted(groups_dn, self.groups_path, drop_missing_groups, mappers)
+
+    def creation(self) -> Changes:
+        """What creating it would change."""
+        return self._changes(None, {}, ())
+
+    def apply(self, view: View, realm: str, name: str, test: bool = False) -> Changes:
+        """
+        Bring it to the declared shape, import the directory's people, and return what changed.
+
+        Raises :class:`Rejected` when the directory can't be reached from Keycloak, :class:`Denied` when it
+        refuses the account; nothing is written then.
+        """
+        found = find(view, realm, name)
+        own = mappers_of(view, realm, found)
+        if found is None and test:
+            # The directory, or its account for us, may be made by this same run.
+            return self._with_group(view, realm, self.creation(), test)
+        rewrite = self._prove(view, realm, found)
+        changes = self._changes(found, own, rewrite)
+        if any(key.startswith("mapper ") for key in changes):
+            check_types(view, self.mappers, MAPPERS)
+        changes = self._with_group(view, realm, changes, test)
+        if found is not None and not changes and never_synced(found) and _imports(self.fields):
+            changes = {"people": {"old": "never imported", "new": "imported"}}
+        if not changes or test:
+            return changes
+        self._write(view, realm, name, found, own, changes)
+        view.changed(realm, "components", "groups")
+        return changes
+
+    def _changes(self, found: Row | None, own: Mapping[str, Row], rewrite: tuple[str, ...]) -> Changes:
+        changes = diff(FEDERATION, self.fields, found, rewrite)
+        for name, mapper in self.mappers.items():
+            old = own.get(name)
+            differences = diff(LDAP_MAPPER, mapper, old)
+            if differences:
+                changes[f"mapper {name}"] = {
+                    "old": {key: one["old"] for key, one in differences.items()} if old else None,
+                    "new": {key: one["new"] for key, one in differences.items()},
+                }
+        if changes and _imports(self.fields):
+            changes["people"] = {
+                "old": "never imported" if found is None else "imported before",
+                "new": "imported",
+            }
+        if found is None and self.groups_path:
+            changes["groups_path"] = {"old": None, "new": self.groups_path}
+        return changes
+
+    def _with_group(self, view: View, realm: str, changes: Changes, test: bool) -> Changes:
+        # keycloak: refuses a group mapper whose groups.path isn't there.
+        if not self.groups_path:
+            return changes
+        rest = {key: value for key, value in changes.items() if key != "groups_path"}
+        if view.group(realm, self.groups_path) is not None:
+            return rest
+        return {**rest, "groups_path": {"old": None, "new": self.groups_path}}
+
+    def _prove(self, view: View, realm: str, found: Row | None) -> tuple[str, ...]:
+        """Use the credential. Returns the unreadable fields that have to be written again."""
+        if not _is_on(self.fields.get("enabled")):
+            return ()
+        wanted = {name: self.fields.get(name, "") for name in ("url", "bind_dn")}
+        stored = {
+            "url": settings_of(found or {}, "connectionUrl"),
+            "bind_dn": settings_of(found or {}, "bindDn"),
+        }
+        if found is not None and stored == wanted and not try_stored(view, realm, found):
+            return ()
+        prove_bind(view, realm, self.fields)
+        return ("bind_credential",) if found is not None else ()
+
+    def _write(
+        self, view: View, realm: str, name: str, found: Row | None, own: Mapping[str, Row], changes: Changes
+    ) -> None:
+        if "groups_path" in changes:
+            apply_group(view, realm, self.groups_path, {})
+        parent = found["id"] if found else ""
+        mine = [field for field in self.fields if field in changes]
+        if found is None:
+            place = {
+                "name": name,
+                "providerType": PROVIDER,
+                "providerId": "ldap",
+                "parentId": _id(view, realm),
+            }
+            sent = body(FEDERATION, {key: [value] for key, value in self.fields.items() if value != ""})
+            parent = view.api.create_component(realm, {**place, **sent})
+            view.changed(realm, "components")
+            # keycloak: makes six mappers of its own with it.
+            own = mappers_of(view, realm, {"id": parent})
+        elif mine:
+            # An empty list deletes a setting.
+            values = {key: [self.fields[key]] if self.fields[key] != "" else [] for key in mine}
+            place = {key: found[key] for key in ("id", "name", "providerType", "providerId", "parentId")}
+            view.api.update_component(realm, parent, {**place, **body(FEDERATION, values)})
+        for each, mapper in self.mappers.items():
+            if f"mapper {each}" in changes:
+                _write_mapper(view, realm, parent, each, mapper, own.get(each))
+        if _imports(self.fields):
+            sync(view, realm, parent, full=True)
+
+
+def remove(view: View, realm: str, name: str, test: bool = False) -> Changes:
+    """Delete a federation, with its mappers and the people it imported; groups stay."""
+    found = find(view, realm, name)
+    if found is None:
+        return {}
+    if not test:
+        view.api.delete_component(realm, found["id"])
+        view.changed(realm, "components")
+    return removal(name)
+
+
+def _write_mapper(
+    view: View, realm: str, parent: str, name: str, mapper: Mapping[str, Any], old: Row | None
+) -> None:
+    config = {key: [] if value is None else [value] for key, value in mapper["config"].items()}
+    sent = {"name": name, "providerType": MAPPERS, "providerId": mapper["type"], "parentId": parent}
+    if old is not None and old["providerId"] != mapper["type"]:
+        view.api.delete_component(realm, old["id"])
+        old = None
+    if old is None:
+        view.api.create_component(realm, {**sent, "config": config})
+    else:
+        view.api.update_component(realm, old["id"], {**sent, "id": old["id"], "config": config})
+
+
+def _id(view: View, realm: str) -> str:
+    found = view.realm(realm)
+    assert found is not None
+    return str(found["id"])
+
+
+def _is_on(value: Any) -> bool:
+    return text(value) != "false"
+
+
+def _imports(fields: Mapping[str, Any]) -> bool:
+    # keycloak: without import, or switched off, a sync answers `ignored`.
+    return _is_on(fields.get("import_users")) and _is_on(fields.get("enabled"))
