@@ -1,0 +1,8 @@
+"""
+A FreeIPA server's directory tree and JSON-RPC interface, on top of a real 389 Directory Server.
+
+People, groups and accounts are entries of the real directory, so that applications which bind to it see
+what they would see in FreeIPA, with the same access rules; RPC commands run with the caller's own rights
+there. What a command answers follows recorded answers of ipaserver 4.13.1. What isn't offered is answered
+as an unknown command, never with a success. There's no Kerberos, no certificate authority, no DNS server.
+"""

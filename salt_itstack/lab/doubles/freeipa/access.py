@@ -1,0 +1,192 @@
+"""
+Who may read and write what in the directory: FreeIPA's access rules, as far as the double's tree goes.
+
+Rights that can be delegated are permissions: an entry under cn=permissions, an access rule that grants to
+that entry's members, and privileges that are such members. Roles are members of privileges, people of roles;
+the directory server follows that chain itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+ANYONE = 'userdn = "ldap:///anyone"'
+ALL = 'userdn = "ldap:///all"'
+SELF = 'userdn = "ldap:///self"'
+
+USERS = "cn=users,cn=accounts"
+DELETED = "cn=deleted users,cn=accounts,cn=provisioning"
+GROUPS = "cn=groups,cn=accounts"
+HOSTS = "cn=computers,cn=accounts"
+HOST_GROUPS = "cn=hostgroups,cn=accounts"
+SERVICES = "cn=services,cn=accounts"
+ROLES = "cn=roles,cn=accounts"
+PRIVILEGES = "cn=privileges,cn=pbac"
+PERMISSIONS = "cn=permissions,cn=pbac"
+SUDO = "cn=sudo"
+HBAC = "cn=hbac"
+DNS = "cn=dns"
+ACCOUNTS = "cn=sysaccounts,cn=etc"
+
+STANDARD = (
+    "cn || description || displayname || gecos || gidnumber || givenname || homedirectory || initials ||"
+    " loginshell || manager || objectclass || sn || title || uid || uidnumber"
+)
+ADDRESS_BOOK = (
+    "businesscategory || carlicense || departmentnumber || employeenumber || employeetype ||"
+    " facsimiletelephonenumber || homephone || homepostaladdress || jpegphoto || l || labeleduri || mail ||"
+    " mobile || o || ou || pager || photo || physicaldeliveryofficename || postaladdress || postalcode ||"
+    " postofficebox || preferredlanguage || roomnumber || secretary || seealso || st || street ||"
+    " telephonenumber || usercertificate"
+)
+# What a person may change about himself.
+OWN = (
+    "givenname || sn || cn || displayname || title || initials || loginshell || gecos || homephone || mobile ||"
+    " pager || facsimiletelephonenumber || telephonenumber || street || roomnumber || l || st || postalcode ||"
+    " manager || secretary || description || carlicense || labeleduri || seealso || employeetype || ou"
+)
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One right that roles can be given: ``where`` is the container that its rule lies on."""
+
+    name: str
+    where: str
+    rights: str
+    attributes: str = ""
+    privileges: tuple[str, ...] = ()
+    filter: str = ""
+    bind: str = "permission"
+
+
+def permissions() -> list[Permission]:
+    """The built-in permissions that the double's commands need."""
+    users, groups = ("User Administrators",), ("Group Administrators",)
+    hosts, services = ("Host Administrators",), ("Service Administrators",)
+    # Delegated rights stop at members of the group admins, else a helper could make himself one.
+    ordinary = "(!(memberOf=cn=admins,cn=groups,cn=accounts,{base}))"
+    made = [
+        Permission("System: Add Users", USERS, "add", "", users),
+        Permission("System: Remove Users", USERS, "delete", "", users, ordinary),
+        Permission(
+            "System: Modify Users", USERS, "write",
+            OWN + " || mail || userclass || objectclass || departmentnumber || employeenumber || nsaccountlock ||"
+            " homedirectory || krbprincipalname || krbcanonicalname || krbprincipalexpiration || ipauserauthtype",
+            (*users, "Modify Users and Reset passwords"), ordinary,
+        ),
+        Permission(
+            "System: Change User password", USERS, "write",
+            "krbprincipalkey || krbpasswordexpiration || krblastpwdchange || userpassword",
+            (*users, "Modify Users and Reset passwords"), ordinary,
+        ),
+        Permission("System: Manage User SSH Public Keys", USERS, "write", "ipasshpubkey", users, ordinary),
+        Permission("System: Read User Kerberos Login Attributes", USERS, "read,search,compare",
+                   "krblastpwdchange || krbpasswordexpiration || krbpwdpolicyreference", users),
+        Permission("System: Add User to default group", GROUPS, "write", "member", users, "(cn=ipausers)"),
+        Permission("System: Read UPG Definition", "cn=Definitions,cn=Managed Entries,cn=etc",
+                   "read,search,compare", "*", users),
+        Permission("System: Add Groups", GROUPS, "add", "", groups),
+        Permission("System: Remove Groups", GROUPS, "delete", "", groups, "(!(cn=admins))"),
+        Permission("System: Modify Groups", GROUPS, "write",
+                   "cn || description || gidnumber || mepmanagedby || objectclass", groups, "(!(cn=admins))"),
+        Permission("System: Modify Group Membership", GROUPS, "write", "member",
+                   (*groups, "Modify Group membership"), "(!(cn=admins))"),
+        Permission("System: Add Hosts", HOSTS, "add", "", hosts),
+        Permission("System: Remove Hosts", HOSTS, "delete", "", hosts),
+        Permission("System: Modify Hosts", HOSTS, "write",
+                   "description || l || nshardwareplatform || nshostlocation || nsosversion || userclass", hosts),
+        Permission("System: Manage Host Enrollment Password", HOSTS, "write", "userpassword", hosts),
+        Permission("System: Add Services", SERVICES, "add", "", services),
+        Permission("System: Remove Services", SERVICES, "delete", "", services),
+        Permission("System: Modify Services", SERVICES, "write", "managedby", services),
+        *_whole("System Accounts", ACCOUNTS, "System Accounts Administrators", "System Account"),
+        *_whole("Hostgroups", HOST_GROUPS, "Host Group Administrators", "Hostgroup"),
+        *_whole("Sudo rules", f"cn=sudorules,{SUDO}", "Sudo Administrator", "Sudo rule"),
+        *_whole("Sudo Commands", f"cn=sudocmds,{SUDO}", "Sudo Administrator", "Sudo Command"),
+        *_whole("HBAC Rules", HBAC, "HBAC Administrator", "HBAC Rule"),
+        *_whole("DNS Entries", DNS, "DNS Administrators", "DNS Entry"),
+        *_whole("Roles", ROLES, "Delegation Administrator", "Role"),
+        *_whole("Privileges", PRIVILEGES, "Delegation Administrator", "Privilege"),
+        Permission("System: Read Roles", ROLES, "read,search,compare", "*", ("RBAC Readers",)),
+        Permission("System: Read Privileges", PRIVILEGES, "read,search,compare", "*", ("RBAC Readers",)),
+        Permission("System: Read Permissions", PERMISSIONS, "read,search,compare", "*", ("RBAC Readers",)),
+        Permission("System: Modify Group Password Policy", "cn=kerberos", "write", "*",
+                   ("Password Policy Administrator",)),
+        Permission("System: Add Group Password Policy", "cn=kerberos", "add", "",
+                   ("Password Policy Administrator",)),
+    ]  # fmt: skip
+    return made
+
+
+def _whole(plural: str, where: str, privilege: str, single: str) -> list[Permission]:
+    """Adding, changing, removing and reading one kind of entry."""
+    return [
+        Permission(f"System: Add {plural}", where, "add", "", (privilege,)),
+        Permission(f"System: Modify {single}", where, "write", "*", (privilege,)),
+        Permission(f"System: Remove {plural}", where, "delete", "", (privilege,)),
+        Permission(f"System: Read {single} Entries", where, "read,search,compare", "*", (privilege,)),
+    ]
+
+
+def rules(base: str) -> Iterator[tuple[str, str]]:
+    """Pairs of a container ("" is the suffix) and an access rule (ACI) on it."""
+    admins = f'groupdn = "ldap:///cn=admins,cn=groups,cn=accounts,{base}"'
+    # Passwords and keys can be replaced and looked for, never read. What isn't named here or below is hidden,
+    # entryUUID and nsUniqueId among it.
+    hidden = "aci || userPassword || krbPrincipalKey || ipaUniqueId || memberOf || nsUniqueId || entryUUID"
+    yield "", _rule("Admin can manage any entry", admins, "all", f'(targetattr != "{hidden}")')
+    yield "", _rule("Admin can write passwords", admins, "add,delete,search,write",
+                    '(targetattr = "userPassword || krbPrincipalKey")')
+    yield "", _rule("Admins read unique ids", admins, "read,search,compare", '(targetattr = "ipaUniqueId || memberOf")')
+    yield "", _rule("Admins place unique ids", admins, "write", '(targetattr = "ipaUniqueId")'
+                    '(targattrfilters = "add=ipaUniqueId:(!(ipaUniqueId=autogenerate))")')
+    yield "", _rule("Search existence of password and kerberos keys", ALL, "search",
+                    '(targetattr = "userPassword || krbPrincipalKey")')
+    yield "", _rule("Read DIT", ANYONE, "read,search,compare",
+                    '(targetattr = "cn || objectclass || dc || info || ou || nisdomain")'
+                    '(targetfilter = "(|(objectclass=nsContainer)(objectclass=domain)(objectclass=organization))")')
+    yield "", _rule("Read Timestamp and USN Operational Attributes", ANYONE, "read,search,compare",
+                    '(targetattr = "createtimestamp || entryusn || modifytimestamp")')
+    yield USERS, _rule("Read User Standard Attributes", ANYONE, "read,search,compare",
+                       f'(targetattr = "{STANDARD}")(targetfilter = "(objectclass=posixaccount)")')
+    yield USERS, _rule("Read User Addressbook Attributes", ALL, "read,search,compare",
+                       f'(targetattr = "{ADDRESS_BOOK}")(targetfilter = "(objectclass=posixaccount)")')
+    yield USERS, _rule("Read User IPA Attributes", ALL, "read,search,compare",
+                       '(targetattr = "ipasshpubkey || ipauniqueid || ipauserauthtype || userclass")')
+    yield USERS, _rule("Read User Kerberos Attributes", ALL, "read,search,compare",
+                       '(targetattr = "krbcanonicalname || krbprincipalexpiration || krbprincipalname ||'
+                       ' nsaccountlock")')
+    yield USERS, _rule("Read User Membership", ALL, "read,search,compare", '(targetattr = "memberof")')
+    yield USERS, _rule("User Self service", SELF, "write", f'(targetattr = "{OWN}")')
+    yield USERS, _rule("Users can manage their own SSH public keys", SELF, "write", '(targetattr = "ipasshpubkey")')
+    yield GROUPS, _rule("Read Groups", ANYONE, "read,search,compare",
+                        '(targetattr = "businesscategory || cn || description || gidnumber || o || objectclass || ou'
+                        ' || owner || seealso")')
+    yield GROUPS, _rule("Read Group Membership", ALL, "read,search,compare",
+                        '(targetattr = "ipauniqueid || member || memberof || memberuid || memberuser || memberhost")')
+    for where in (HOSTS, HOST_GROUPS, SERVICES, HBAC, SUDO, "cn=kerberos", "cn=ng,cn=alt"):
+        yield where, _rule(f"Read entries of {where}", ALL, "read,search,compare",
+                           '(targetattr != "userPassword || krbPrincipalKey || aci || nsUniqueId || entryUUID")')
+    yield "cn=ipaConfig,cn=etc", _rule("Read Global Configuration", ALL, "read,search,compare",
+                                       '(targetattr != "aci")')
+    for permission in permissions():
+        yield permission.where, permission_rule(permission, base)
+
+
+def permission_rule(permission: Permission, base: str) -> str:
+    """The access rule behind a permission."""
+    grantee = f'groupdn = "ldap:///cn={permission.name},{PERMISSIONS},{base}"'
+    grantee = {"permission": grantee, "all": ALL, "anonymous": ANYONE}[permission.bind]
+    target = f'(targetattr = "{permission.attributes}")' if permission.attributes else ""
+    # Without a target the rule would also cover the container itself, which nobody is to remove.
+    if permission.rights in ("add", "delete"):
+        target = f'(target = "ldap:///*,{permission.where},{base}")'
+    if permission.filter:
+        target += f'(targetfilter = "{permission.filter.format(base=base)}")'
+    return _rule(f"permission:{permission.name}", grantee, permission.rights, target)
+
+
+def _rule(name: str, who: str, rights: str, target: str) -> str:
+    return f'{target}(version 3.0; acl "{name}"; allow ({rights}) {who};)'
