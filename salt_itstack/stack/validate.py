@@ -237,7 +237,7 @@ class _Whole:
                     self.refuse(
                         ("services", key, "needs"), need, f"{key} needs {need}, which {why}", remedy, blame
                     )
-                elif _phase(other) > _phase(entry):
+                elif _is_earlier(entry, other):
                     self.warnings.append(
                         f"{key} (phase {entry['phase']}) needs {need} (phase {other['phase']}):"
                         f" phase by phase it starts after {need}"
@@ -397,6 +397,8 @@ class _Whole:
         }
 
 
-def _phase(entry: Mapping[str, Any]) -> int:
-    """Where its phase stands among the phases; a missing one, told elsewhere, comes first."""
-    return PHASES.index(str(entry["phase"])) if "phase" in entry else -1
+def _is_earlier(entry: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether its phase comes before the other's. That a phase is missing is told elsewhere."""
+    if "phase" not in entry or "phase" not in other:
+        return False
+    return PHASES.index(str(entry["phase"])) < PHASES.index(str(other["phase"]))

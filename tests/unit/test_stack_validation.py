@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from salt_itstack.errors import Invalid
-from salt_itstack.stack import load, load_for
+from salt_itstack.stack import load, load_for, mermaid, steps
+from salt_itstack.stack.schema import STACK, Entries, Fields, Listing, Settings
 
 
 def refused(tmp_path, text):
@@ -415,7 +416,7 @@ VALUES = st.recursive(
     ),
     max_leaves=25,
 )
-MANY = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def survives(**given_to_load):
@@ -427,6 +428,8 @@ def survives(**given_to_load):
         assert str(error)
     else:
         assert len(stack.integrations) >= 58
+        assert {step.service for step in steps(stack)} == set(stack.deployable())
+        assert mermaid(stack, dict.fromkeys(stack.integrations, "works"))
 
 
 @MANY
@@ -436,6 +439,50 @@ def survives(**given_to_load):
 @example({"services": {"x": {"phase": True, "layer": "business", "server": "lab-id1"}}})
 @example({"only": []})
 def test_no_data_breaks_the_loader(extra):
+    survives(extra=extra)
+
+
+NAMES = st.sampled_from(
+    [
+        "redis",
+        "keycloak",
+        "nextcloud",
+        "zammad",
+        "wiki",
+        "lab-db1",
+        "s1",
+        "keycloak-nextcloud",
+        "mine",
+        "token",
+    ]
+)
+PLAUSIBLE = st.one_of(
+    NAMES,
+    st.booleans(),
+    st.integers(0, 70000),
+    st.sampled_from(
+        ["10.0.50.11", "a.example", "1a", "4c", "oidc", "database", "postgresql", "source", "business"]
+    ),
+    VALUES,
+)
+
+
+def shaped(node):
+    """Data of the form that the schema wants, with values that may be right or wrong."""
+    if isinstance(node, Fields):
+        return st.fixed_dictionaries({}, optional={key: shaped(child) for key, child in node.keys.items()})
+    if isinstance(node, Entries):
+        return st.dictionaries(NAMES, shaped(node.value), max_size=3)
+    if isinstance(node, Listing):
+        return st.lists(NAMES, max_size=3)
+    if isinstance(node, Settings):
+        return st.dictionaries(NAMES, PLAUSIBLE, max_size=3)
+    return PLAUSIBLE
+
+
+@MANY
+@given(shaped(STACK))
+def test_no_map_of_the_right_form_breaks_the_loader(extra):
     survives(extra=extra)
 
 
