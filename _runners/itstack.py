@@ -213,6 +213,9 @@ def deploy(services=None, until=None, phase_by_phase=False, test=False):
         notes[-1] += f"; the longest chain is {' > '.join(path)} ({seconds:.0f} s)"
     notes += [f"warning: {warning}" for warning in stack.warnings]
     notes += [f"FAILED: {failure}" for failure in run.failures]
+    waiting = [step for step, outcome in run.steps.items() if outcome == "not started"]
+    if waiting:
+        notes.append(f"not started, because something they need failed: {', '.join(waiting)}")
     __context__["retcode"] = code
     data = {
         "rows": found,

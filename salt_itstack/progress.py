@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any, TextIO
 
 import salt.runner
 import salt.utils.event
+import salt.utils.user
 
 from .orchestration import MARK
 from .stack import Stack, Step
@@ -90,6 +92,8 @@ def follow(
 
     Never raises for a failed step: the :class:`Run` says what failed and why.
     """
+    # A plain copy: what the loader injects is bound to the thread that called the runner.
+    plain = copy.deepcopy(dict(opts))
     run = Run()
     teller = Teller(steps)
     teller.say(f"preflight: {len({step.minion for step in steps})} minions for {len(steps)} services")
@@ -97,18 +101,23 @@ def follow(
 
     def orchestrate() -> None:
         pillar = {"itstack_deploy": dict(selection)}
-        client = salt.runner.RunnerClient(dict(opts))
+        client = salt.runner.RunnerClient(plain)
         kwarg: dict[str, Any] = {"pillar": pillar}
         if test:
             kwarg["test"] = True
         try:
             done["return"] = client.cmd(
-                "state.orchestrate", arg=["itstack.deploy"], kwarg=kwarg, print_event=False
+                "state.orchestrate",
+                arg=["itstack.deploy"],
+                kwarg=kwarg,
+                # Without it the steps are published as a user that the master refuses.
+                pub_data={"user": salt.utils.user.get_specific_user()},
+                print_event=False,
             )
         except Exception as error:  # noqa: BLE001  whatever it is, the user has to see it as the reason
             done["error"] = str(error)
 
-    with salt.utils.event.get_event("master", opts=dict(opts), listen=True) as events:
+    with salt.utils.event.get_event("master", opts=dict(plain), listen=True) as events:
         worker = threading.Thread(target=orchestrate, name="orchestration", daemon=True)
         worker.start()
         _watch(events, worker, teller, run)
@@ -172,6 +181,9 @@ def _conclude(done: Mapping[str, Any], run: Run) -> None:
     for state in states.values():
         identifier = str(state.get("__id__"))
         if identifier.startswith("proof") or identifier.endswith(" is through"):
+            continue
+        if not state.get("__state_ran__", True):
+            run.steps[identifier] = "not started"
             continue
         run.steps[identifier] = {True: "done", None: "would change"}.get(state.get("result"), "failed")
         returned = (state.get("changes") or {}).get("ret")

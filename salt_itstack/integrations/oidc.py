@@ -12,6 +12,59 @@ from .facts import url
 from .probing import Request, Unproved
 
 
+#: What each application needs of its client, as `itstack_keycloak.client_present` takes it. `{app}` is the
+#: application's public address, other names are settings of the integration.
+CLIENTS: dict[str, dict[str, Any]] = {
+    # nextcloud/user_oidc; it sends S256 whenever the provider announces it, so it may as well be mandatory.
+    "nextcloud": {
+        "redirect_uris": ["{app}/apps/user_oidc/code", "{app}/index.php/apps/user_oidc/code"],
+        "post_logout_redirect_uris": ["{app}/*"],
+        "backchannel_logout_url": "{app}/index.php/apps/user_oidc/backchannel-logout/{identifier}",
+        "backchannel_logout_session": True,
+        "pkce": "S256",
+    },
+}
+
+
+def client(integration: Integration, application: str) -> dict[str, Any]:
+    """
+    The settings of an application's client: only the authorization-code flow, and the person's groups.
+
+    Unknown applications get no redirect URIs, which lets nobody log in.
+    """
+    places = {**integration.settings, "app": application}
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, list):
+            return [filled(item) for item in value]
+        return value.format(**places) if isinstance(value, str) else value
+
+    return {
+        "display_name": f"{integration.target} (salt-itstack)",
+        "protocol": "openid-connect",
+        "public": False,
+        "enabled": True,
+        "standard_flow": True,
+        "implicit_flow": False,
+        "direct_access_grants": False,
+        "service_accounts": False,
+        "web_origins": [application],
+        "mappers": {
+            "groups": {
+                "type": "oidc-group-membership-mapper",
+                "config": {
+                    "claim.name": integration.settings.get("mapping_groups") or "groups",
+                    "full.path": "false",
+                    "id.token.claim": "true",
+                    "access.token.claim": "true",
+                    "userinfo.token.claim": "true",
+                },
+            }
+        },
+        **{key: filled(value) for key, value in CLIENTS.get(integration.target, {}).items()},
+    }
+
+
 def groups_of(integration: Integration) -> list[str]:
     """The directory's groups that an integration maps to something in the application."""
     groups = integration.settings.get("groups") or []
@@ -32,6 +85,7 @@ def values(stack: Stack, integration: Integration) -> dict[str, Any]:
         "discovery": f"{issuer}/.well-known/openid-configuration",
         "secret": f"secret://{integration.id}",
         "application": application,
+        "client": client(integration, application),
         "groups": groups,
     }
     if "group_whitelist" in own:
