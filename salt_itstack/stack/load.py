@@ -10,9 +10,10 @@ from typing import Any
 from ..errors import Invalid, Problem
 from . import schema
 from .build import build
+from .layer import check_layer
 from .model import Stack
 from .reading import read_file, usable
-from .validate import check_layer, check_whole
+from .validate import check_whole
 
 HERE = Path(__file__).parent
 BUILT_IN = ("servers.yaml", "services.yaml", "integrations.yaml")

@@ -1,4 +1,4 @@
-"""What is wrong in a map: file by file, then as a whole. All of it in one go."""
+"""What is wrong in a map once all its files are merged, and what follows from it. All of it in one go."""
 
 from __future__ import annotations
 
@@ -8,74 +8,14 @@ from typing import Any
 from ..errors import Problem
 from .graph import find_cycle
 from .model import PHASES
-from .schema import STACK, check, dotted, nearest, shown
+from .schema import dotted, nearest, shown
 
 BUILT_IN = "the built-in map"
-FIXED = ("number", "kind", "source", "target")
 _SHARED_PORTS = (80, 443)
 _MOST_CYCLES = 20
 
 Document = dict[str, Any]
 Path = tuple[Any, ...]
-
-
-def check_layer(layer: Mapping[str, Any], file: str, base: Document, problems: list[Problem]) -> Document:
-    """What is right in one file; what is wrong in it by itself is added to the problems."""
-    good = check(STACK, layer, (), file, problems)
-    for section in ("services", "integrations"):
-        for key, entry in good.get(section, {}).items():
-            known = base[section].get(key)
-            if known is not None and "settings" in entry:
-                path = (section, key, "settings")
-                entry["settings"] = _settings(
-                    entry["settings"], known.get("settings", {}), path, file, problems
-                )
-    for key, entry in good.get("integrations", {}).items():
-        known = base["integrations"].get(key, {})
-        for name in FIXED:
-            if name in known and entry.get(name, known[name]) != known[name]:
-                message = f"the {name} of a built-in integration is {known[name]} and can't be changed"
-                remedy = f"switch it off (enabled: false) and add one under another id than {key}"
-                problems.append(Problem(file, f"integrations.{key}.{name}", entry.pop(name), message, remedy))
-    return good
-
-
-def _settings(
-    found: Mapping[str, Any], defaults: Mapping[str, Any], path: Path, file: str, problems: list[Problem]
-) -> Document:
-    """The settings that the defaults know, of the type that they have there."""
-    kept: Document = {}
-    for key, value in found.items():
-        here = (*path, key)
-        if key not in defaults:
-            problems.append(Problem(file, dotted(here), None, "unknown setting", nearest(key, defaults)))
-            continue
-        usual = defaults[key]
-        if isinstance(usual, Mapping) and isinstance(value, Mapping) and usual:
-            kept[key] = _settings(value, usual, here, file, problems)
-            continue
-        expected = _expected(usual, value)
-        if expected:
-            remedy = "put it in quotes" if expected == "a text" else f"the default is {usual!r}"
-            problems.append(Problem(file, dotted(here), shown(value, here), f"expected {expected}", remedy))
-            continue
-        kept[key] = value
-    return kept
-
-
-def _expected(usual: Any, value: Any) -> str:
-    """What should stand there in words, or nothing when the value is of the type of the default."""
-    if usual is None:
-        return ""
-    if isinstance(usual, bool):
-        return "" if isinstance(value, bool) else "true or false"
-    if isinstance(usual, int):
-        return "" if isinstance(value, int) and not isinstance(value, bool) else "a whole number"
-    if isinstance(usual, str):
-        return "" if isinstance(value, str) else "a text"
-    if isinstance(usual, (list, tuple)):
-        return "" if isinstance(value, (list, tuple)) else "a list"
-    return "" if isinstance(value, Mapping) else "a mapping"
 
 
 def check_whole(
@@ -217,6 +157,7 @@ class _Whole:
         """Refuse needs that nobody meets, and circles; warn of a need in a later phase."""
         running = self._running()
         graph: dict[str, list[str]] = {key: [] for key in running}
+        lacking: dict[str, list[str]] = {}
         for key, entry in running.items():
             for need in entry.get("needs", ()):
                 other = self.services.get(need)
@@ -225,6 +166,10 @@ class _Whole:
                 graph[key].append(need)
                 why = ""
                 if not other.get("enabled", True):
+                    if not entry.get("supported"):
+                        # This version starts none of these, so nothing is lost yet.
+                        lacking.setdefault(need, []).append(key)
+                        continue
                     why = "is switched off"
                 elif entry.get("supported") and not other.get("supported"):
                     why = "can't be deployed by this version"
@@ -242,11 +187,17 @@ class _Whole:
                         f"{key} (phase {entry['phase']}) needs {need} (phase {other['phase']}):"
                         f" phase by phase it starts after {need}"
                     )
+        for need, keys in lacking.items():
+            self.warnings.append(f"{need} is switched off, and needed by {', '.join(keys)}")
+        self._check_circles(graph)
+
+    def _check_circles(self, graph: dict[str, list[str]]) -> None:
+        """Refuse circles among needs and the integrations that a service waits for."""
         for entry in self.integrations.values():
             waits = entry.get("waits")
             if waits and entry.get("enabled", True):
                 consumer, provider = entry.get(waits), entry.get("source" if waits == "target" else "target")
-                if consumer in running and provider in running:
+                if consumer in graph and provider in graph:
                     graph[consumer].append(provider)
         for _ in range(_MOST_CYCLES):
             cycle = find_cycle(graph)

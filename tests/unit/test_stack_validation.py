@@ -278,7 +278,6 @@ def test_all_problems_come_at_once_each_with_its_file(tmp_path):
         ("10-a.yaml", "services.nextcloud.server"),
         ("20-b.yaml", "mode"),
         ("20-b.yaml", "services.nextcloud.needs"),
-        ("20-b.yaml", "services.zammad.needs"),
         ("30-c.yaml", ""),
         ("the master's configuration", "realm"),
     }
@@ -342,6 +341,16 @@ def test_an_unusual_engine_is_a_warning():
     stack = load(extra={"integrations": {"postgresql-snipeit": {"engine": "postgresql"}}})
     assert [text for text in stack.warnings if "postgresql-snipeit" in text and "doesn't support" in text]
     assert stack.integrations["postgresql-snipeit"].realised_via is None
+
+
+def test_a_missing_need_of_what_is_not_started_anyway_is_a_warning():
+    stack = load(
+        extra={"services": {"keycloak": {"enabled": False}, "nextcloud": {"needs": ["postgresql", "redis"]}}}
+    )
+    assert [
+        text for text in stack.warnings if "keycloak is switched off, and needed by mattermost, jitsi" in text
+    ]
+    assert stack.deployable() == ["freeipa", "postgresql", "redis", "nextcloud"]
 
 
 def test_every_circle_is_named():
