@@ -43,6 +43,8 @@ files={PROGRAM_FOLDER}/*.conf
 
 # A service that ends within this time after its start counts as not started.
 START_SECONDS = 1
+# A minion takes long to end politely, and has nothing to lose.
+SALT_STOP_SECONDS = 2
 
 
 def program(name: str, command: str, **options: object) -> str:
@@ -100,7 +102,7 @@ def set_up(specification: dict) -> None:
     write_files(specification["files"])
     Path(SUPERVISOR_CONFIGURATION).write_text(SUPERVISOR)
     for name, command in specification["programs"].items():
-        text = program(name, command, autostart="true", autorestart="true", startretries=3, stopwaitsecs=8)
+        text = program(name, command, autostart="true", autorestart="true", startretries=3, stopwaitsecs=SALT_STOP_SECONDS)
         Path(PROGRAM_FOLDER, f"{name}.conf").write_text(text)
     from . import roles
 

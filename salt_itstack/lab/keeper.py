@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 from . import mounts
+from .client import SUPERVISOR_SOCKET
 
 UNSHARE = [
     *("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"),
@@ -155,7 +156,10 @@ class Keeper:
         """End servers: their supervisors get time to stop their programs, then the kernel ends the rest."""
         for name in names:
             if name in self.children:
-                _signal(first_process(self.children[name].pid), signal.SIGTERM)
+                process = first_process(self.children[name].pid)
+                # Process 1 doesn't hear SIGTERM before its supervisor listens, and has nothing to end yet.
+                ready = os.path.exists(f"/proc/{process}/root{SUPERVISOR_SOCKET}")
+                _signal(process, signal.SIGTERM if ready else signal.SIGKILL)
         end = time.monotonic() + GRACE_SECONDS
         for name in names:
             child = self.children.pop(name, None)

@@ -105,7 +105,7 @@ def _apt(words: list[str], log: Path, progress: Progress) -> None:
         )
 
 
-def keycloak(lab: Lab, progress: Progress) -> tuple[Path, str] | None:
+def keycloak(lab: Lab, progress: Progress) -> tuple[str, str] | None:
     """
     Keycloak's distribution and its SHA-256, from the cache or from Maven's registry.
 
@@ -116,7 +116,7 @@ def keycloak(lab: Lab, progress: Progress) -> tuple[Path, str] | None:
     if target.exists() and recorded.exists():
         digest = recorded.read_text().split()[0]
         if checksum(target) == digest:
-            return target, digest
+            return str(target), digest
         progress.say(f"{target} doesn't have the checksum of its download: fetching it again")
     if not shutil.which("java") or not shutil.which("mvn"):
         progress.say("no Java on this machine: the lab goes on without Keycloak")
@@ -126,7 +126,7 @@ def keycloak(lab: Lab, progress: Progress) -> tuple[Path, str] | None:
         return None
     digest = checksum(target)
     recorded.write_text(f"{digest}  {target.name}\n")
-    return target, digest
+    return str(target), digest
 
 
 def _download(lab: Lab, target: Path, progress: Progress) -> bool:

@@ -113,12 +113,12 @@ def freeipa(specification: dict) -> None:
 def nextcloud(specification: dict) -> None:
     """Nextcloud's files and web server, as an administrator unpacked them."""
     package = "salt_itstack.lab.doubles.nextcloud"
-    if not importlib.util.find_spec(package):
+    if not importlib.util.find_spec(f"{package}.server"):
         return
     about = specification["nextcloud"]
     double = importlib.import_module(package)
     if once("nextcloud"):
-        double.install(about["root"])
+        double.install(about["root"], python=specification["python"])
         done("nextcloud")
     words = [
         *(specification["python"], "-m", f"{package}.server", "--root", about["root"]),

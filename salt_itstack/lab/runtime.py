@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from . import checks, client, inside, memory, mounts, packages, specifications
 from .errors import LabError, tail
@@ -68,7 +69,7 @@ class Runtime:
             raise LabError("\n".join(str(lack) for lack in lacks))
 
     def _start_servers(self, fresh: bool) -> None:
-        found = specifications.write(self.lab)
+        found = specifications.write(self.lab, self.keycloak)
         if fresh:
             self.lab.logs.mkdir(parents=True, exist_ok=True)
             self.keeper.start(self.in_memory)
@@ -151,7 +152,21 @@ class Runtime:
 
     def _deploy(self) -> int:
         with self.progress.stage("deploy"):
+            if self.lab.server_of("freeipa"):
+                self._hand_over_password()
             return self.run_inside(["salt-run", "itstack.deploy"])
+
+    def _hand_over_password(self) -> None:
+        """Give the product the one secret that was made outside of it, by FreeIPA's installation."""
+        done = Path(self.inside_path(MASTER, "/var/lib/itstack-lab-installed/freeipa-admin"))
+        if done.exists():
+            return
+        path = f"path={specifications.ADMINISTRATOR_SECRET}"
+        code = self.run_inside(["salt-run", "--out=quiet", "itstack.secret_import", "freeipa-admin", path])
+        if code:
+            raise LabError(f"salt-run itstack.secret_import freeipa-admin ended with {code}")
+        done.parent.mkdir(exist_ok=True)
+        done.touch()
 
     # the other verbs --------------------------------------------------------------------------------
 
@@ -174,8 +189,13 @@ class Runtime:
             states = self._programs(process)
             print(f"{server.name:12} {server.address:15} {size / 2**20:6.0f} MiB  {', '.join(states)}")
         total += memory.of_process(answer["pid"])
-        print(f"together {total / 2**20:.0f} MiB (proportional set size)")
-        return 0
+        print(f"together {total / 2**20:.0f} MiB (proportional set size)", flush=True)
+        return self.run_inside(["salt-run", "itstack.status"]) if MASTER in answer["servers"] else 1
+
+    def verify(self, as_json: bool) -> int:
+        """Let the product prove every integration now; its exit code."""
+        output = ["--out=json"] if as_json else []
+        return self.run_inside(["salt-run", *output, "itstack.status", "fresh=True"])
 
     def _programs(self, process: int) -> list[str]:
         try:

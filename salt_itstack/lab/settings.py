@@ -42,6 +42,8 @@ class Lab:
     servers: dict[str, Server]
     # service id -> public host name
     public_names: dict[str, str] = field(default_factory=dict)
+    # only some of the map's servers are there
+    partial: bool = False
 
     @property
     def master(self) -> Server:
@@ -131,4 +133,5 @@ def choose(network: str, state: str | None, cache: str | None, only: list[str] |
         base_dn=found.base_dn,
         servers=servers,
         public_names=found.public_names,
+        partial=len(servers) < len(found.servers),
     )

@@ -29,8 +29,13 @@ ROLES = ("freeipa", "nextcloud", "postgresql")
 MODULE_FOLDER = Path(__file__).parent / "salt"
 
 
-def write(lab: Lab) -> dict[str, dict]:
-    """Write the specifications of all servers into the state folder and return them by name."""
+def write(lab: Lab, keycloak: tuple[str, str] | None) -> dict[str, dict]:
+    """
+    Write the specifications of all servers into the state folder and return them by name.
+
+    keycloak
+        Path and SHA-256 of its distribution; None when it can't be had.
+    """
     folder = lab.state / "specs"
     for path in (lab.state, folder):
         path.mkdir(parents=True, exist_ok=True)
@@ -39,7 +44,7 @@ def write(lab: Lab) -> dict[str, dict]:
     lab.share.chmod(0o755)
     authority = Authority(lab.state / "ca", lab.domain)
     keys = Keys(lab.state / "pki")
-    found = {MASTER: _master(lab, authority, keys)}
+    found = {MASTER: _master(lab, authority, keys, keycloak)}
     for server in lab.servers.values():
         found[server.name] = _minion(lab, server, authority, keys)
     for name, specification in found.items():
@@ -126,7 +131,7 @@ def _salt_command(name: str) -> str:
     return f"{sys.executable} {Path(sys.prefix) / 'bin' / name}"
 
 
-def _master(lab: Lab, authority: Authority, keys: Keys) -> dict:
+def _master(lab: Lab, authority: Authority, keys: Keys, keycloak: tuple[str, str] | None) -> dict:
     found = _common(lab, lab.master, authority)
     private, public = keys.pair("master")
     configuration = {
@@ -146,7 +151,7 @@ def _master(lab: Lab, authority: Authority, keys: Keys) -> dict:
             {"path": f"/etc/salt/pki/master/minions/{name}", "text": keys.pair(name)[1]}
             for name in lab.servers
         ),
-        *fleet.master_files(lab),
+        *fleet.master_files(lab, keycloak, NEXTCLOUD_ROOT),
         {"path": ADMINISTRATOR_SECRET, "text": administrator_password(lab), "mode": "0600"},
         {"path": "/etc/itstack-lab/bashrc", "text": _bashrc(lab)},
     ]

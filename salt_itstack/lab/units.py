@@ -164,8 +164,12 @@ def command(line: str, variables: dict[str, str]) -> tuple[list[str], set[str]]:
         if alone:
             words.extend(shlex.split(variables.get(alone.group(1), "")))
         else:
-            words.append(re.sub(r"\$\{(\w+)\}", lambda name: variables.get(name.group(1), ""), word))
+            words.append(re.sub(r"\$(\$|\{(\w+)\})", lambda part: _variable(part, variables), word))
     return words, set(prefixes)
+
+
+def _variable(part: re.Match[str], variables: dict[str, str]) -> str:
+    return "$" if part.group(1) == "$" else variables.get(part.group(2), "")
 
 
 def names(root: str = "/") -> list[str]:

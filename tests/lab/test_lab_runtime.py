@@ -1,0 +1,299 @@
+"""The lab itself: what is private, what runs, and that nothing is left of it however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from salt_itstack.lab import client
+from salt_itstack.lab.settings import Lab, choose
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a lab needs root")
+
+CLI = [sys.executable, "-m", "salt_itstack.lab"]
+FAILING_UNIT = """\
+[Service]
+Type=simple
+User=nobody
+ExecStart=/bin/sh -c 'echo "no such table: parrots" >&2; exit 3'
+"""
+WORKING_UNIT = """\
+[Service]
+Type=simple
+User=nobody
+EnvironmentFile=-/etc/parrot.env
+Environment="PERCH=brass ring"
+RuntimeDirectory=parrot
+ExecStartPre=/bin/sh -c 'echo ready > /run/parrot/before'
+ExecStart=/bin/sh -c 'echo "$$PERCH $$COLOUR" > /run/parrot/words; exec sleep 1000'
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def options(lab: Lab) -> list[str]:
+    """The command line's options that choose a lab."""
+    return ["--network", lab.network, "--state", str(lab.state), "--servers", ",".join(lab.servers)]
+
+
+def command(lab: Lab, verb: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run one verb of the lab."""
+    words = [*CLI, verb, *options(lab), *arguments]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def salt(lab: Lab, *words: str) -> dict:
+    """The answers of minions to one function, by name."""
+    line = shlex.join(["salt", "--out=json", "--static", *words])
+    done = command(lab, "shell", "-c", line, check=False)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def members(lab: Lab) -> set[int]:
+    """Every process that belongs to a lab: in its mounts, or started for its state folder."""
+    found = set()
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            text = Path("/proc", name, "mountinfo").read_text() + Path("/proc", name, "cmdline").read_text()
+        except OSError:
+            continue
+        if str(lab.state) in text:
+            found.add(int(name))
+    return found
+
+
+def mounts() -> list[str]:
+    """The machine's mounts."""
+    return sorted(line.split(" ", 2)[2] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not in {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def servers(lab: Lab) -> dict[str, int]:
+    """The first process of each running server."""
+    keeper = client.Keeper(lab)
+    if not keeper.connect():
+        return {}
+    try:
+        return {name: process for name, process in keeper.order("list")["servers"].items() if process}
+    finally:
+        keeper.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A running lab of two servers, without anything deployed."""
+    found = choose("127.0.61", str(tmp_path_factory.mktemp("lab")), None, ["lab-id1", "lab-db1"])
+    before = mounts()
+    command(found, "up", "--no-deploy")
+    yield found
+    command(found, "reset")
+    assert not members(found)
+    assert mounts() == before
+    assert not found.state.exists()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Lab]:
+    """A lab of one server that isn't running yet."""
+    found = choose("127.0.62", str(tmp_path / "lab"), None, ["lab-db1"])
+    yield found
+    command(found, "reset", check=False)
+    assert not members(found)
+
+
+def test_every_minion_answers(lab: Lab) -> None:
+    assert salt(lab, "*", "test.ping") == {"lab-id1": True, "lab-db1": True}
+
+
+def test_each_server_has_its_own_name_and_master_has_its_own_configuration(lab: Lab) -> None:
+    names = salt(lab, "*", "grains.item", "id", "host", "fqdn")
+    assert names["lab-db1"] == {"id": "lab-db1", "host": "lab-db1", "fqdn": "lab-db1.it-stack.lab"}
+    listed = command(lab, "shell", "-c", "cat /etc/salt/master.d/itstack.conf /etc/salt/itstack.d/lab.yaml").stdout
+    assert "ext_pillar" in listed and "127.0.61.12" in listed
+
+
+@pytest.mark.parametrize("folder", ["/etc", "/var", "/var/lib", "/srv", "/opt", "/run", "/tmp", "/dev/shm"])
+def test_what_a_server_writes_is_seen_by_nobody_else(lab: Lab, folder: str) -> None:
+    path = f"{folder}/itstack-lab-private"
+    assert salt(lab, "lab-db1", "file.touch", path)["lab-db1"] is True
+    assert salt(lab, "*", "file.file_exists", path) == {"lab-db1": True, "lab-id1": False}
+    assert not Path(path).exists()
+
+
+def test_machine_data_is_hidden_and_programs_cannot_be_changed(lab: Lab) -> None:
+    Path("/var/lib/redis/itstack-lab-machine").touch()
+    try:
+        told = salt(lab, "*", "file.file_exists", "/var/lib/redis/itstack-lab-machine")
+    finally:
+        Path("/var/lib/redis/itstack-lab-machine").unlink()
+    assert told == {"lab-db1": False, "lab-id1": False}
+    assert "Read-only" in str(salt(lab, "lab-db1", "cmd.run", "touch /usr/bin/itstack-lab"))
+
+
+def test_lab_resolves_names_once_its_directory_server_runs(lab: Lab) -> None:
+    assert salt(lab, "lab-id1", "service.start", "knot")["lab-id1"] is True
+    found = salt(lab, "*", "cmd.run", "getent ahostsv4 ipa.it-stack.lab")
+    assert all(answer.startswith("127.0.61.11 ") for answer in found.values()), found
+
+
+def test_certificates_are_trusted_inside(lab: Lab) -> None:
+    line = "openssl verify -CAfile /etc/ssl/certs/ca-certificates.crt /etc/ssl/itstack/ipa.it-stack.lab.crt"
+    assert salt(lab, "lab-id1", "cmd.run", line)["lab-id1"].endswith(": OK")
+    assert "it-stack.lab" not in Path("/etc/ssl/certs/ca-certificates.crt").read_text()
+
+
+def test_service_starts_as_its_unit_file_says_and_stops(lab: Lab) -> None:
+    salt(lab, "lab-db1", "file.write", "/etc/systemd/system/parrot.service", WORKING_UNIT)
+    salt(lab, "lab-db1", "cmd.run", "echo COLOUR=blue > /etc/parrot.env")
+    assert salt(lab, "lab-db1", "service.status", "parrot")["lab-db1"] is False
+    changed = salt(lab, "lab-db1", "state.single", "service.running", "name=parrot", "enable=True")["lab-db1"]
+    (first,) = changed.values()
+    assert first["result"] is True and first["changes"], first
+    (second,) = salt(lab, "lab-db1", "state.single", "service.running", "name=parrot", "enable=True")[
+        "lab-db1"
+    ].values()
+    assert second["result"] is True and not second["changes"], second
+    words = salt(lab, "lab-db1", "cmd.run", "cat /run/parrot/before /run/parrot/words; stat -c %U /run/parrot/words")
+    assert words["lab-db1"].splitlines() == ["ready", "brass ring blue", "nobody"]
+    assert salt(lab, "lab-db1", "service.enabled", "parrot")["lab-db1"] is True
+    assert salt(lab, "lab-db1", "service.stop", "parrot")["lab-db1"] is True
+    assert salt(lab, "lab-db1", "service.status", "parrot")["lab-db1"] is False
+    assert salt(lab, "lab-db1", "service.disable", "parrot")["lab-db1"] is True
+    assert salt(lab, "lab-db1", "service.enabled", "parrot")["lab-db1"] is False
+
+
+def test_service_that_cannot_start_tells_the_end_of_its_own_log(lab: Lab) -> None:
+    salt(lab, "lab-db1", "file.write", "/etc/systemd/system/dead-parrot.service", FAILING_UNIT)
+    told = salt(lab, "lab-db1", "service.start", "dead-parrot")["lab-db1"]
+    assert "dead-parrot doesn't start" in told and "no such table: parrots" in told
+    assert salt(lab, "lab-db1", "service.status", "dead-parrot")["lab-db1"] is False
+
+
+def test_unknown_service_is_missing(lab: Lab) -> None:
+    assert salt(lab, "lab-db1", "service.missing", "no-such-thing")["lab-db1"] is True
+    assert "no unit file" in str(salt(lab, "lab-db1", "service.start", "no-such-thing")["lab-db1"])
+
+
+def test_real_database_servers_run_as_their_own_users_and_reload(lab: Lab) -> None:
+    for name in ("postgresql", "redis-server"):
+        assert salt(lab, "lab-db1", "service.start", name)["lab-db1"] is True
+    users = salt(lab, "lab-db1", "cmd.run", "ps -o user= -C postgres,redis-server | sort -u")["lab-db1"]
+    assert users.split() == ["postgres", "redis"]
+    assert salt(lab, "lab-db1", "service.reload", "postgresql")["lab-db1"] is True
+    for name in ("postgresql", "redis-server"):
+        assert salt(lab, "lab-db1", "service.stop", name)["lab-db1"] is True
+    assert not salt(lab, "lab-db1", "cmd.run", "pgrep -x postgres; pgrep redis-server")["lab-db1"]
+
+
+def test_second_up_reuses_what_runs_and_heals_what_died(lab: Lab) -> None:
+    before = servers(lab)
+    command(lab, "up", "--no-deploy")
+    assert servers(lab) == before
+    os.kill(before["lab-db1"], signal.SIGKILL)
+    wait_for(lambda: "lab-db1" not in servers(lab), "the dead server is noticed")
+    command(lab, "up", "--no-deploy")
+    after = servers(lab)
+    assert after["lab-db1"] != before["lab-db1"]
+    assert {name: after[name] for name in ("lab-id1", "lab-master")} == {
+        name: before[name] for name in ("lab-id1", "lab-master")
+    }
+    assert salt(lab, "*", "test.ping") == {"lab-id1": True, "lab-db1": True}
+
+
+def test_status_shows_processes_and_memory(lab: Lab) -> None:
+    shown = command(lab, "status", check=False).stdout
+    assert "salt-minion running" in shown and "together" in shown
+
+
+def test_shell_passes_on_the_exit_code(lab: Lab) -> None:
+    assert command(lab, "shell", "-c", "exit 7", check=False).returncode == 7
+
+
+def test_killing_the_caller_of_a_command_ends_the_command(lab: Lab) -> None:
+    words = [*CLI, "shell", *options(lab), "-c", "touch /tmp/itstack-started; exec sleep 977"]
+    caller = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def sleepers() -> list[str]:
+        done = subprocess.run(["pgrep", "-f", "^sleep 977$"], capture_output=True, text=True, check=False)
+        return done.stdout.split()
+
+    wait_for(sleepers, "the command runs")
+    caller.kill()
+    caller.wait()
+    wait_for(lambda: not sleepers(), "the command ends with its caller")
+    Path("/tmp/itstack-started").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_start_leaves_nothing(small: Lab, number: signal.Signals) -> None:
+    before = mounts()
+    log = small.state.parent / "up.log"
+    with open(log, "wb") as stream:
+        running = subprocess.Popen([*CLI, "up", "--no-deploy", *options(small)], stdout=stream, stderr=stream)
+    wait_for(lambda: len(servers(small)) == 2, "both servers were started")
+    assert members(small)
+    running.send_signal(number)
+    running.wait(60)
+    wait_for(lambda: not members(small), f"everything has ended: {log.read_text()}")
+    assert mounts() == before
+
+
+def test_killing_the_keeper_ends_everything(small: Lab) -> None:
+    before = mounts()
+    command(small, "up", "--no-deploy")
+    keeper = client.Keeper(small)
+    assert keeper.connect()
+    process = keeper.order("list")["pid"]
+    assert len(members(small)) > 4
+    os.kill(process, signal.SIGKILL)
+    wait_for(lambda: not members(small), "everything has ended")
+    assert mounts() == before
+    keeper.close()
+    assert command(small, "status", check=False).returncode == 3
+
+
+def test_taken_port_is_told_before_anything_starts(small: Lab) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.62.12", 6379))
+        taken.listen()
+        done = command(small, "up", "--no-deploy", check=False)
+    assert done.returncode == 1
+    assert "taken already: 127.0.62.12:6379. Remedy: " in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not members(small)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--network", "10.0.50"], "three numbers are needed"),
+        (["--network", "127.0.500"], "three numbers are needed"),
+        (["--servers", "lab-nowhere"], "no server lab-nowhere"),
+    ],
+)
+def test_wrong_options_are_told_with_the_remedy(arguments: list[str], words: str) -> None:
+    done = subprocess.run([*CLI, "up", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert words in done.stderr and "Traceback" not in done.stderr
