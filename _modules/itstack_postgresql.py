@@ -422,8 +422,8 @@ def hba_apply(name, rules, test=False, profile="postgresql"):
     name
         The file; it has to be the one that the server uses.
     rules
-        A list of maps with ``type``, ``database``, ``user``, ``address``, ``method``, ``options``; an empty
-        list removes the block.
+        A list of lines, or of maps with ``type``, ``database``, ``user``, ``address``, ``method``,
+        ``options``; an empty list removes the block.
     test
         Only say what would change.
 
@@ -454,7 +454,7 @@ def hba_apply(name, rules, test=False, profile="postgresql"):
     after = hba.composed(text, wanted).encode("utf-8", "surrogateescape")
     changes = {}
     if after != before:
-        changes["rules"] = {"old": hba.managed(text), "new": wanted}
+        changes["rules"] = {"old": hba.managed(text) or None, "new": wanted}
     elif read_later and not state["errors"]:
         # Written, but the run ended before the server was told.
         changes["loaded"] = {"old": False, "new": True}

@@ -31,8 +31,9 @@ How the server is reached is described in the execution module of the same name.
 """
 
 from salt_itstack import plugin
-from salt_itstack.errors import Unreachable
+from salt_itstack.errors import ItstackError, Unreachable
 from salt_itstack.reconcile import converge, creation, declared
+from salt_itstack.services.postgresql import hba
 from salt_itstack.services.postgresql.resources import DATABASE, EXTENSION, HBA, ROLE
 
 
@@ -231,8 +232,9 @@ def hba_present(name, rules, profile="postgresql", **kwargs):
     name
         The file, such as ``/etc/postgresql/15/main/pg_hba.conf``.
     rules
-        A list of maps: ``type`` (default ``host``), ``database``, ``user``, ``address``, ``method`` (default
-        ``scram-sha-256``), ``options``. The first that matches decides. An empty list removes the block.
+        A list of lines as in the file, or of maps with ``type`` (default ``host``), ``database``, ``user``,
+        ``address``, ``method`` (default ``scram-sha-256``), ``options``. The first that matches decides. An
+        empty list removes the block.
     profile
         Which server.
     """
@@ -241,5 +243,13 @@ def hba_present(name, rules, profile="postgresql", **kwargs):
         HBA.check(plugin.own_arguments(kwargs))
         return __salt__["itstack_postgresql.hba_apply"](name, rules, test=test, profile=profile)
 
-    predicted = creation(HBA, {"rules": rules}) if _starts(profile) else None
+    predicted = _prediction(rules) if _starts(profile) else None
     return converge(name, apply, __opts__["test"], predicted)
+
+
+def _prediction(rules):
+    try:
+        return creation(HBA, {"rules": hba.lines(rules)}) if rules else None
+    except ItstackError:
+        # The execution module says the same, in its place.
+        return None

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -116,8 +117,8 @@ class PostgreSQLServer:
         host = str(self.folder) if password is None else "127.0.0.1"
         done = subprocess.run(
             unprivileged(
-                "env", f"PGPASSWORD={password or ''}", self.programs / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1",
-                "-h", host, "-p", self.port, "-U", user, "-d", database, "-c", statement,
+                "env", f"PGPASSWORD={password or ''}", self.programs / "psql",
+                "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", self.port, "-U", user, "-d", database, "-c", statement,
             ),
             capture_output=True, text=True,
         )  # fmt: skip
@@ -172,7 +173,7 @@ class RedisServer:
     def cli(self, *words, user="salt-itstack", password=ADMIN_PASSWORD):
         """What redis-cli prints: an answer that doesn't come through what is tested."""
         done = subprocess.run(
-            ["redis-cli", "-h", "127.0.0.1", "-p", str(self.port), "--user", user, "--no-auth-warning", *words],
+            ["redis-cli", "-h", "127.0.0.1", "-p", str(self.port), "--user", user, *words],
             capture_output=True, text=True, env={**os.environ, "REDISCLI_AUTH": password},
         )  # fmt: skip
         return (done.stdout or done.stderr).strip()
@@ -201,6 +202,21 @@ def redis_server():
 def stopped_port():
     """A port of 127.0.0.1 on which nothing answers."""
     return free_port()
+
+
+@contextlib.contextmanager
+def impostor(answer):
+    """A server on a free port that hands its first connection to a function."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            with contextlib.suppress(OSError), listener.accept()[0] as connection:
+                answer(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+    thread.join(timeout=10)
 
 
 class Salt:

@@ -25,13 +25,14 @@ _ADDRESS = re.compile(r"[A-Za-z0-9_.:/\-]+")
 _WORD = re.compile(r"[A-Za-z0-9_\-]+")
 
 
-def lines(rules: Iterable[Mapping[str, Any]]) -> list[str]:
+def lines(rules: Iterable[Any]) -> list[str]:
     """
     Rules as lines of the file.
 
     rules
-        Each with ``type`` (default ``host``), ``database`` and ``user`` (a name or a list), ``address`` (not
-        for ``local``), ``method`` (default ``scram-sha-256``) and ``options`` (a map).
+        Each a line as in the file, or a map with ``type`` (default ``host``), ``database`` and ``user`` (a
+        name or a list), ``address`` (not for ``local``), ``method`` (default ``scram-sha-256``) and
+        ``options`` (a map).
 
     Raises :class:`Invalid` with all that is wrong in them.
     """
@@ -94,8 +95,15 @@ def _matches_everybody(line: str) -> bool:
 
 def _line(number: int, rule: Any, problems: list[Problem]) -> str:
     place = f"rules[{number}]"
+    if isinstance(rule, str):
+        words = rule.split()
+        if len(words) < 4 or words[0] not in TYPES or "#" in rule or len(rule.splitlines()) > 1:
+            remedy = "write TYPE DATABASE USER [ADDRESS] METHOD on one line, without a comment"
+            problems.append(Problem("", place, rule, "isn't a line of pg_hba.conf", remedy))
+        return rule.strip()
     if not isinstance(rule, Mapping):
-        problems.append(Problem("", place, rule, "isn't a map", f"write it with the keys {', '.join(KEYS)}"))
+        remedy = f"write the line itself, or its parts: {', '.join(KEYS)}"
+        problems.append(Problem("", place, rule, "is neither a text nor a map", remedy))
         return ""
 
     def wrong(key: str, message: str, remedy: str) -> None:
