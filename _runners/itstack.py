@@ -9,8 +9,8 @@ Deploy the stack, see what works, and look after its secrets: from the master.
 """
 
 import functools
+import logging
 import pathlib
-import warnings
 
 from salt_itstack import drift, progress, report
 from salt_itstack.errors import Invalid, ItstackError, Problem
@@ -23,13 +23,18 @@ from salt_itstack.secrets.store import Store
 from salt_itstack.stack import critical_path, load_for, mermaid
 
 
+def _worth_reading(record):
+    """Salt 3008 warns in each runner that nobody closed its own objects; the report drowns in that."""
+    return not str(record.msg).startswith("unclosed ")
+
+
 def _told(function):
     """Show our errors as what they say: Salt would print the traceback of a runner's exception."""
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
-        # Salt 3008 says of its own objects in each runner that nobody closed them; our words drown in it.
-        warnings.filterwarnings("ignore", message="unclosed ")
+        for name in ("salt.runner", "salt.minion", "salt.utils.event"):
+            logging.getLogger(name).addFilter(_worth_reading)
         try:
             return function(*args, **kwargs)
         except ItstackError as error:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
+import multiprocessing
+import os
 import sys
 import threading
 import time
@@ -97,39 +100,57 @@ def follow(
     run = Run()
     teller = Teller(steps)
     teller.say(f"preflight: {len({step.minion for step in steps})} minions for {len(steps)} services")
+    kwarg: dict[str, Any] = {"pillar": {"itstack_deploy": dict(selection)}}
+    if test:
+        kwarg["test"] = True
     done: dict[str, Any] = {}
-
-    def orchestrate() -> None:
-        pillar = {"itstack_deploy": dict(selection)}
-        client = salt.runner.RunnerClient(plain)
-        kwarg: dict[str, Any] = {"pillar": pillar}
-        if test:
-            kwarg["test"] = True
-        try:
-            done["return"] = client.cmd(
-                "state.orchestrate",
-                arg=["itstack.deploy"],
-                kwarg=kwarg,
-                # Without it the steps are published as a user that the master refuses.
-                pub_data={"user": salt.utils.user.get_specific_user()},
-                print_event=False,
-            )
-        except Exception as error:  # noqa: BLE001  whatever it is, the user has to see it as the reason
-            done["error"] = str(error)
-
     with salt.utils.event.get_event("master", opts=dict(plain), listen=True) as events:
-        worker = threading.Thread(target=orchestrate, name="orchestration", daemon=True)
+        receiver, sender = multiprocessing.Pipe(duplex=False)
+        # A process of its own: when Salt's leftovers of an orchestration are collected at the end of Python,
+        # they print tracebacks over the report. This one ends without that.
+        worker = multiprocessing.get_context("fork").Process(
+            target=_orchestrate, args=(plain, kwarg, sender), name="orchestration"
+        )
         worker.start()
-        _watch(events, worker, teller, run)
+        sender.close()
+        try:
+            done = _watch(events, receiver, teller, run)
+        finally:
+            worker.join()
     run.seconds = time.monotonic() - teller.started
     _conclude(done, run)
     return run
 
 
-def _watch(events: Any, worker: threading.Thread, teller: Teller, run: Run) -> None:
+def _orchestrate(opts: dict[str, Any], kwarg: dict[str, Any], sender: Any) -> None:
+    answer: dict[str, Any] = {}
+    try:
+        answer["return"] = salt.runner.RunnerClient(opts).cmd(
+            "state.orchestrate",
+            arg=["itstack.deploy"],
+            kwarg=kwarg,
+            # Without it the steps are published as a user that the master refuses.
+            pub_data={"user": salt.utils.user.get_specific_user()},
+            print_event=False,
+        )
+    except Exception as error:  # noqa: BLE001  whatever it is, the user has to see it as the reason
+        answer["error"] = str(error)
+    sender.send_bytes(json.dumps(answer, default=str).encode())
+    sender.close()
+    os._exit(0)
+
+
+def _watch(events: Any, receiver: Any, teller: Teller, run: Run) -> dict[str, Any]:
     jobs: dict[str, str] = {}
     told_proof = False
-    while worker.is_alive():
+    while True:
+        if receiver.poll():
+            try:
+                return dict(json.loads(receiver.recv_bytes()))
+            except EOFError:
+                return {
+                    "error": "the orchestration was ended from outside; run it again, it goes on from there"
+                }
         event = events.get_event(wait=0.5, full=True, auto_reconnect=True)
         teller.tick()
         if not event:

@@ -10,7 +10,7 @@ from .settings import Lab
 
 MAP_FILE = "/etc/salt/itstack.d/lab.yaml"
 PRODUCT_FILE = "/etc/salt/master.d/itstack.conf"
-SANDBOX = "itstack-probe"
+SANDBOX = {"person": "itstack-probe", "group": "users"}
 # Small and quick to start rather than fast under load.
 KEYCLOAK_HEAP = "256m"
 KEYCLOAK_JAVA = "-XX:-UseG1GC -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
@@ -45,7 +45,7 @@ def overrides(lab: Lab, keycloak: tuple[str, str] | None, nextcloud_root: str) -
         services["nextcloud"]["needs"] = ["postgresql", "redis"]
     found = {
         "mode": "enforce",
-        "sandbox": {"person": SANDBOX, "group": SANDBOX},
+        "sandbox": SANDBOX,
         "servers": {server.name: {"address": server.address} for server in lab.servers.values()},
         "services": services,
     }
