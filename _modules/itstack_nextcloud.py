@@ -155,7 +155,7 @@ def installation_apply(test=False, profile="nextcloud", **fields):
         user = _system(occ).get("dbuser")
     if "database_user" in wanted and user != wanted["database_user"]:
         raise Rejected(
-            f"the installer made its own database role {user}, because {wanted['database_user']} may make roles",
+            f"the installer made its own database role {user}: {wanted['database_user']} may make roles",
             "Nextcloud",
             f"take CREATEROLE from {wanted['database_user']}, and install into an empty database again",
         )
@@ -514,9 +514,9 @@ def oidc_provider_apply(name, test=False, profile="nextcloud", **fields):
     if found is None:
         _check_provider(name, wanted)
     rewrite = []
-    if found is not None and "client_secret" in wanted:
-        if fingerprint.known(__opts__, _mark(occ, found), wanted["client_secret"]) is not True:
-            rewrite.append("client_secret")
+    secret = wanted.get("client_secret")
+    if found is not None and secret and fingerprint.known(__opts__, _mark(occ, found), secret) is not True:
+        rewrite.append("client_secret")
     changes = diff(OIDC_PROVIDER, wanted, found, rewrite)
     if not changes or test:
         return changes

@@ -28,7 +28,7 @@ are left alone.
 
 from salt_itstack import plugin
 from salt_itstack.errors import ItstackError, Unreachable
-from salt_itstack.reconcile import converge, declared
+from salt_itstack.reconcile import Field, Resource, converge, declared
 from salt_itstack.services.freeipa.resources import GROUP, SYSTEM_ACCOUNT, USER
 
 
@@ -48,8 +48,10 @@ def _present(kind, function, name, wanted, profile, extra, **options):
     return converge(name, apply, __opts__["test"], predicted)
 
 
-def _absent(function, name, profile, **options):
+def _absent(function, name, profile, extra, **options):
     def apply(test):
+        known = dict.fromkeys((*options, "profile"), Field(""))
+        Resource("state of this kind", "", known).check(plugin.own_arguments(extra))
         try:
             return __salt__[f"itstack_freeipa.{function}"](name, test=test, profile=profile, **options)
         except Unreachable:
@@ -128,7 +130,7 @@ def user_present(
     return _present(USER, "user_apply", name, wanted, profile, kwargs)
 
 
-def user_absent(name, preserve=False, profile="freeipa", **kwargs):  # pylint: disable=unused-argument
+def user_absent(name, preserve=False, profile="freeipa", **kwargs):
     """
     Ensure that there is no such person.
 
@@ -141,7 +143,7 @@ def user_absent(name, preserve=False, profile="freeipa", **kwargs):  # pylint: d
           itstack_freeipa.user_absent:
             - preserve: true
     """
-    return _absent("user_remove", name, profile, preserve=preserve)
+    return _absent("user_remove", name, profile, kwargs, preserve=preserve)
 
 
 def group_present(
@@ -180,7 +182,7 @@ def group_present(
     return _present(GROUP, "group_apply", name, wanted, profile, kwargs, exclusive=exclusive)
 
 
-def group_absent(name, profile="freeipa", **kwargs):  # pylint: disable=unused-argument
+def group_absent(name, profile="freeipa", **kwargs):
     """
     Ensure that there is no such group.
 
@@ -189,7 +191,7 @@ def group_absent(name, profile="freeipa", **kwargs):  # pylint: disable=unused-a
         helpdesk:
           itstack_freeipa.group_absent: []
     """
-    return _absent("group_remove", name, profile)
+    return _absent("group_remove", name, profile, kwargs)
 
 
 def system_account_present(
@@ -229,7 +231,7 @@ def system_account_present(
     )
 
 
-def system_account_absent(name, profile="freeipa", **kwargs):  # pylint: disable=unused-argument
+def system_account_absent(name, profile="freeipa", **kwargs):
     """
     Ensure that there is no such system account. Needs FreeIPA 4.13.
 
@@ -238,4 +240,4 @@ def system_account_absent(name, profile="freeipa", **kwargs):  # pylint: disable
         keycloak:
           itstack_freeipa.system_account_absent: []
     """
-    return _absent("system_account_remove", name, profile)
+    return _absent("system_account_remove", name, profile, kwargs)

@@ -36,7 +36,7 @@ What isn't given is left alone.
 
 from salt_itstack import plugin
 from salt_itstack.errors import ItstackError, Unreachable
-from salt_itstack.reconcile import converge, creation, declared
+from salt_itstack.reconcile import Field, Resource, converge, creation, declared
 from salt_itstack.services.nextcloud.resources import (
     INSTALLATION,
     OIDC_PROVIDER,
@@ -46,27 +46,34 @@ from salt_itstack.services.nextcloud.resources import (
 )
 
 
+def _refuse(extra, *known):
+    # Functions that take a few arguments of their own, rather than the fields of a resource.
+    Resource("state of this kind", "", dict.fromkeys((*known, "profile"), Field(""))).check(
+        plugin.own_arguments(extra)
+    )
+
+
 def _starts(profile):
     return __opts__["test"] and plugin.starts_in_this_run(__opts__, __pillar__, profile)
 
 
-def _run(name, function, *args, predict=None, profile="nextcloud", words=None, **options):
+def _run(name, function, *args, predict, profile, extra=None, known=(), words=None, **options):
     """Converge by one function of the execution module; ``predict`` says what it would do to a new server."""
 
     def apply(test):
         return __salt__[f"itstack_nextcloud.{function}"](*args, test=test, profile=profile, **options)
 
-    predicted = None
-    if predict and _starts(profile):
-        try:
-            predicted = predict()
-        except ItstackError as error:
-            return {"name": name, "result": False, "changes": {}, "comment": str(error)}
+    try:
+        _refuse(extra or {}, *known)
+        predicted = predict() if _starts(profile) else None
+    except ItstackError as error:
+        return {"name": name, "result": False, "changes": {}, "comment": str(error)}
     return converge(name, apply, __opts__["test"], predicted, **(words or {}))
 
 
-def _gone(name, function, *args, profile):
+def _gone(name, function, *args, profile, extra, known=()):
     def apply(test):
+        _refuse(extra, *known)
         try:
             return __salt__[f"itstack_nextcloud.{function}"](*args, test=test, profile=profile)
         except Unreachable:
@@ -142,7 +149,7 @@ def installed(
     )
 
 
-def system_config_present(name, values=None, profile="nextcloud", **kwargs):  # pylint: disable=unused-argument
+def system_config_present(name, values=None, profile="nextcloud", **kwargs):
     """
     Ensure that the system configuration (config.php) has the given values, all in one go.
 
@@ -171,10 +178,18 @@ def system_config_present(name, values=None, profile="nextcloud", **kwargs):  # 
         resource = configuration(flat, [path for path, value in flat.items() if _is_reference(value)])
         return creation(resource, {":".join(path): value for path, value in flat.items()})
 
-    return _run(name, "system_config_apply", values, predict=predict, profile=profile)
+    return _run(
+        name,
+        "system_config_apply",
+        values,
+        predict=predict,
+        profile=profile,
+        extra=kwargs,
+        known=("values",),
+    )
 
 
-def system_config_absent(name, keys=None, profile="nextcloud", **kwargs):  # pylint: disable=unused-argument
+def system_config_absent(name, keys=None, profile="nextcloud", **kwargs):
     """
     Ensure that keys are not in the system configuration.
 
@@ -188,10 +203,11 @@ def system_config_absent(name, keys=None, profile="nextcloud", **kwargs):  # pyl
         overwritehost:
           itstack_nextcloud.system_config_absent: []
     """
-    return _gone(name, "system_config_remove", [name] if keys is None else keys, profile=profile)
+    wanted = [name] if keys is None else keys
+    return _gone(name, "system_config_remove", wanted, profile=profile, extra=kwargs, known=("keys",))
 
 
-def app_config_present(name, values=None, profile="nextcloud", **kwargs):  # pylint: disable=unused-argument
+def app_config_present(name, values=None, profile="nextcloud", **kwargs):
     """
     Ensure that an app's settings have the given values.
 
@@ -212,10 +228,19 @@ def app_config_present(name, values=None, profile="nextcloud", **kwargs):  # pyl
         given = values or {}
         return creation(application(given, [key for key in given if _is_reference(given[key])]), given)
 
-    return _run(name, "app_config_apply", name, values, predict=predict, profile=profile)
+    return _run(
+        name,
+        "app_config_apply",
+        name,
+        values,
+        predict=predict,
+        profile=profile,
+        extra=kwargs,
+        known=("values",),
+    )
 
 
-def app_enabled(name, profile="nextcloud", **kwargs):  # pylint: disable=unused-argument
+def app_enabled(name, profile="nextcloud", **kwargs):
     """
     Ensure that an app is enabled. One that isn't on this host is fetched from the app store.
 
@@ -230,11 +255,12 @@ def app_enabled(name, profile="nextcloud", **kwargs):  # pylint: disable=unused-
         name,
         predict=lambda: {name: {"old": "disabled", "new": "enabled"}},
         profile=profile,
+        extra=kwargs,
         words={"unchanged": "is enabled", "changed": "was enabled"},
     )
 
 
-def app_disabled(name, profile="nextcloud", **kwargs):  # pylint: disable=unused-argument
+def app_disabled(name, profile="nextcloud", **kwargs):
     """
     Ensure that an app isn't enabled. Its files and settings stay.
 
@@ -250,11 +276,12 @@ def app_disabled(name, profile="nextcloud", **kwargs):  # pylint: disable=unused
         enabled=False,
         predict=lambda: {name: {"old": "enabled", "new": "disabled"}},
         profile=profile,
+        extra=kwargs,
         words={"unchanged": "is disabled", "changed": "was disabled"},
     )
 
 
-def group_present(name, display_name=None, profile="nextcloud", **kwargs):  # pylint: disable=unused-argument
+def group_present(name, display_name=None, profile="nextcloud", **kwargs):
     """
     Ensure that a group exists. Members aren't touched: those who log in by OpenID Connect bring theirs.
 
@@ -275,10 +302,12 @@ def group_present(name, display_name=None, profile="nextcloud", **kwargs):  # py
         predict=lambda: {name: {"old": "absent", "new": "present"}},
         display_name=display_name,
         profile=profile,
+        extra=kwargs,
+        known=("display_name",),
     )
 
 
-def group_absent(name, profile="nextcloud", **kwargs):  # pylint: disable=unused-argument
+def group_absent(name, profile="nextcloud", **kwargs):
     """
     Ensure that there is no such group.
 
@@ -287,7 +316,7 @@ def group_absent(name, profile="nextcloud", **kwargs):  # pylint: disable=unused
         staff:
           itstack_nextcloud.group_absent: []
     """
-    return _gone(name, "group_remove", name, profile=profile)
+    return _gone(name, "group_remove", name, profile=profile, extra=kwargs)
 
 
 def oidc_provider_present(
@@ -381,7 +410,7 @@ def oidc_provider_present(
     )
 
 
-def oidc_provider_absent(name, profile="nextcloud", **kwargs):  # pylint: disable=unused-argument
+def oidc_provider_absent(name, profile="nextcloud", **kwargs):
     """
     Ensure that there is no such provider. Its people can no longer log in.
 
@@ -390,4 +419,4 @@ def oidc_provider_absent(name, profile="nextcloud", **kwargs):  # pylint: disabl
         keycloak:
           itstack_nextcloud.oidc_provider_absent: []
     """
-    return _gone(name, "oidc_provider_remove", name, profile=profile)
+    return _gone(name, "oidc_provider_remove", name, profile=profile, extra=kwargs)

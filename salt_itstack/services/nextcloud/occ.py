@@ -104,6 +104,10 @@ class Occ:
         Raises :class:`Unreachable` where Nextcloud or its database isn't there, :class:`Denied` where the
         database refuses it, otherwise :class:`Rejected`.
         """
+        program = pathlib.Path(self.command[-1])
+        if program.is_absolute() and not program.exists():
+            # PHP says so too, but with the exit code of any other failure.
+            raise self._nowhere(f"there is no {program}")
         try:
             done = subprocess.run(
                 [*self.command, *arguments],
@@ -119,11 +123,8 @@ class Occ:
                 **self._identity(),
             )
         except (FileNotFoundError, PermissionError) as error:
-            raise Unreachable(
-                f"occ can't be run by `{shlex.join(self.command)}` ({error.strerror})",
-                SERVICE,
-                "install Nextcloud's files and PHP, or correct `occ_command` in the profile",
-            ) from None
+            tried = f"`{shlex.join(self.command)}` can't be run ({error.strerror})"
+            raise self._nowhere(tried) from None
         except subprocess.TimeoutExpired:
             raise Unreachable(
                 f"occ {arguments[0]} didn't end within {PATIENCE:.0f} s", SERVICE, "look at the server's load"
@@ -164,6 +165,10 @@ class Occ:
         with path.open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+    def _nowhere(self, what: str) -> Unreachable:
+        remedy = "install Nextcloud's files and PHP, or correct `occ_command` in the profile"
+        return Unreachable(what, SERVICE, remedy)
 
     def _identity(self) -> dict[str, Any]:
         if os.geteuid() == self._account.pw_uid:

@@ -42,8 +42,8 @@ def as_text(value: Any) -> Any:
 
 
 def switch(value: Any) -> Any:
-    """A boolean; anything but 0, empty and nothing counts as on."""
-    return value not in (None, "", "0", 0, False)
+    """A boolean, anything but 0 and empty being on. Unset isn't off: some defaults are true."""
+    return None if value is None else value not in ("", "0", 0, False)
 
 
 def trimmed(value: Any) -> Any:
