@@ -279,7 +279,8 @@ def failure(method: str, args: Sequence[Any], code: Any, message: str) -> Itstac
     number = code if isinstance(code, int) else 0
     kind = _CLASSES.get(number)
     if kind is None:
-        kind = Denied if 1000 <= number < 2000 or 1200 <= number < 1300 else Rejected
+        # 1000 to 1999: Kerberos, sessions and other ways to be nobody.
+        kind = Denied if 1000 <= number < 2000 else Rejected
     key = f" {args[0]}" if args and isinstance(args[0], str) else ""
     return kind(f"{method}{key}: {message} ({code})", SERVICE, _REMEDIES.get(number, ""))
 
