@@ -37,7 +37,7 @@ class Authority:
 
     def issue(self, name: str, alternatives: list[str]) -> tuple[str, str]:
         """
-        A server certificate (with its chain) and its key, as PEM; the same ones again until they near their end.
+        A server certificate with its chain, and its key, as PEM; the same again until they near their end.
 
         name
             The host name that it is for, also the file's name.

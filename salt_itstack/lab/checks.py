@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .settings import Lab
+from .settings import CHECKOUT, Lab
 
 DISK_BYTES = 3 * 10**9
 MEMORY_BYTES = 4 * 10**9
@@ -41,7 +41,9 @@ def lacks(lab: Lab, ports: dict[str, list[int]], running: set[str]) -> tuple[lis
         Servers of this lab that already run: their ports are taken by the lab itself.
     """
     if os.geteuid():
-        return [Lack("the lab must run as root", "sudo ./lab up, on a machine that may be thrown away")], False
+        return [
+            Lack("the lab must run as root", "sudo ./lab up, on a machine that may be thrown away")
+        ], False
     found = [*_system(), *_space(lab)]
     in_memory = False
     if not found:
@@ -53,9 +55,15 @@ def lacks(lab: Lab, ports: dict[str, list[int]], running: set[str]) -> tuple[lis
 def _system() -> list[Lack]:
     release = Path("/etc/os-release")
     text = release.read_text() if release.exists() else ""
-    names = [line.partition("=")[2].strip('"') for line in text.splitlines() if line.startswith(("ID=", "ID_LIKE="))]
+    names = [
+        line.partition("=")[2].strip('"')
+        for line in text.splitlines()
+        if line.startswith(("ID=", "ID_LIKE="))
+    ]
     if not any("debian" in name or "ubuntu" in name for name in names):
-        return [Lack("the lab installs Debian packages, and this isn't Debian or Ubuntu", "use such a machine")]
+        return [
+            Lack("the lab installs Debian packages, and this isn't Debian or Ubuntu", "use such a machine")
+        ]
     return [
         Lack(f"the command {name} is missing", "apt-get install util-linux")
         for name in ("unshare", "nsenter", "setpriv")
@@ -66,7 +74,9 @@ def _system() -> list[Lack]:
 def _space(lab: Lab) -> list[Lack]:
     found = []
     if len(str(lab.state)) > STATE_LENGTH:
-        found.append(Lack(f"the path {lab.state} is too long for a socket", "choose a shorter one by --state"))
+        found.append(
+            Lack(f"the path {lab.state} is too long for a socket", "choose a shorter one by --state")
+        )
     free = shutil.disk_usage(_existing(lab.state)).free
     if free < DISK_BYTES:
         found.append(
@@ -75,6 +85,9 @@ def _space(lab: Lab) -> list[Lack]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if memory < MEMORY_BYTES * 0.95:
         found.append(Lack(f"this machine has {memory / 1e9:.1f} GB of memory, 4 are needed", "give it more"))
+    for folder in {str(CHECKOUT), sys.prefix}:
+        if os.stat(folder).st_mode & 0o005 != 0o005:
+            found.append(Lack(f"services of other users can't read {folder}", f"chmod -R a+rX {folder}"))
     if not os.access("/dev/shm", os.W_OK):
         found.append(Lack("/dev/shm can't be written", "mount -t tmpfs tmpfs /dev/shm"))
     return found
@@ -124,8 +137,7 @@ def _ports(lab: Lab, ports: dict[str, list[int]], running: set[str]) -> list[Lac
                 taken.append(f"{server.address}:{port}")
     if not taken:
         return []
-    # the option that made this lab belongs in the advice
-    remedy = f"stop what listens there (ss -ltnp), or use another network: {Path(sys.argv[0]).name} --network 127.0.60"
+    remedy = "stop what listens there (ss -ltnp shows it), or use other addresses: --network 127.0.60"
     return [Lack(f"taken already: {', '.join(sorted(set(taken)))}", remedy)]
 
 

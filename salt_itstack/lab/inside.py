@@ -102,7 +102,14 @@ def set_up(specification: dict) -> None:
     write_files(specification["files"])
     Path(SUPERVISOR_CONFIGURATION).write_text(SUPERVISOR)
     for name, command in specification["programs"].items():
-        text = program(name, command, autostart="true", autorestart="true", startretries=3, stopwaitsecs=SALT_STOP_SECONDS)
+        text = program(
+            name,
+            command,
+            autostart="true",
+            autorestart="true",
+            startretries=3,
+            stopwaitsecs=SALT_STOP_SECONDS,
+        )
         Path(PROGRAM_FOLDER, f"{name}.conf").write_text(text)
     from . import roles
 

@@ -11,6 +11,7 @@ without releasing takes the lab with it.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -29,7 +30,8 @@ UNSHARE = [
     *("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"),
     *("--propagation", "private"),
 ]
-GRACE_SECONDS = 25.0
+GRACE_SECONDS = 20.0
+ASK_AGAIN_SECONDS = 1.0
 SOCKET_NAME = "keeper.sock"
 STORAGE_NAME = "servers"
 
@@ -154,23 +156,17 @@ class Keeper:
 
     def stop_servers(self, names: list[str]) -> None:
         """End servers: their supervisors get time to stop their programs, then the kernel ends the rest."""
-        for name in names:
-            if name in self.children:
-                process = first_process(self.children[name].pid)
-                # Process 1 doesn't hear SIGTERM before its supervisor listens, and has nothing to end yet.
-                ready = os.path.exists(f"/proc/{process}/root{SUPERVISOR_SOCKET}")
-                _signal(process, signal.SIGTERM if ready else signal.SIGKILL)
+        waiting = [name for name in names if name in self.children]
         end = time.monotonic() + GRACE_SECONDS
+        while waiting:
+            for name in waiting:
+                _ask_to_end(self.children[name].pid, last=time.monotonic() > end)
+            pause = time.monotonic() + ASK_AGAIN_SECONDS
+            while waiting and time.monotonic() < pause:
+                waiting = [name for name in waiting if self.children[name].poll() is None]
+                time.sleep(0.02)
         for name in names:
-            child = self.children.pop(name, None)
-            if child is None:
-                continue
-            try:
-                child.wait(max(0.1, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _signal(first_process(child.pid), signal.SIGKILL)
-                child.kill()
-                child.wait()
+            self.children.pop(name, None)
 
     def _reap(self) -> None:
         for name, child in list(self.children.items()):
@@ -189,24 +185,39 @@ def first_process(unshare: int) -> int:
     return int(found[0]) if found else 0
 
 
-def _signal(process: int, number: int) -> None:
+def _ask_to_end(unshare: int, last: bool) -> None:
+    """
+    Ask a server's supervisor to stop its programs and end; or end it all by force.
+
+    It is asked again and again: process 1 doesn't hear SIGTERM before it has said what it does with it. A
+    server whose supervisor doesn't listen yet has nothing to stop, and is ended at once.
+    """
+    process = first_process(unshare)
+    ready = process > 0 and os.path.exists(f"/proc/{process}/root{SUPERVISOR_SOCKET}")
+    if ready and not last:
+        _signal(process, signal.SIGTERM)
+        return
+    _signal(process, signal.SIGKILL)
+    _signal(unshare, signal.SIGKILL)
+
+
+def _signal(process: int, number: signal.Signals) -> None:
+    # 0 and below would mean whole groups of processes
     if process > 1:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(process, number)
-        except ProcessLookupError:
-            return
 
 
 def main() -> int:
     """Serve, unless another keeper already does."""
     state = Path(sys.argv[1])
-    lock = open(state / "keeper.lock", "w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(f"another keeper runs for {state}", file=sys.stderr)
-        return 1
-    Keeper(state, "tmpfs" in sys.argv[2:]).serve()
+    with open(state / "keeper.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another keeper runs for {state}", file=sys.stderr)
+            return 1
+        Keeper(state, "tmpfs" in sys.argv[2:]).serve()
     return 0
 
 

@@ -150,24 +150,38 @@ def enter(storage: Path, visible: list[str], shared_tmp: bool = False) -> None:
         overlay(folder, f"/proc/self/fd/{handle}", f"/proc/self/fd/{changes}")
         os.close(handle)
     os.close(changes)
-    for folder, options in EMPTY_FOLDERS.items():
-        if not (shared_tmp and folder == "/tmp"):
-            mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, options)
+    emptied = {
+        folder: options for folder, options in EMPTY_FOLDERS.items() if folder != "/tmp" or not shared_tmp
+    }
+    emptied.update(dict.fromkeys(closed_folders(visible), "mode=0711"))
+    for folder, options in emptied.items():
+        mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, options)
     mount("/usr", "/usr", flags=MS_BIND | MS_REC)
     mount("none", "/usr", flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
     for path, handle in kept:
-        if _covered(path, shared_tmp):
+        if _inside(path, [*PRIVATE_FOLDERS, *emptied]):
             os.makedirs(path, exist_ok=True)
             mount(f"/proc/self/fd/{handle}", path, flags=MS_BIND | MS_REC)
         os.close(handle)
 
 
+def closed_folders(paths: list[str]) -> list[str]:
+    """
+    Folders above these paths that only their owner may enter, such as /root.
+
+    Services run as users of their own and must reach the checkout: in the lab an empty folder stands there.
+    """
+    found = set()
+    for path in paths:
+        for parent in reversed(Path(path).parents):
+            if (
+                not _inside(str(parent), [*PRIVATE_FOLDERS, *EMPTY_FOLDERS])
+                and not parent.stat().st_mode & 0o001
+            ):
+                found.add(str(parent))
+                break
+    return sorted(found)
+
+
 def _inside(folder: str, roots: list[str]) -> bool:
     return any(folder == root or folder.startswith(root.rstrip("/") + "/") for root in roots)
-
-
-def _covered(path: str, shared_tmp: bool) -> bool:
-    roots = [*PRIVATE_FOLDERS, *EMPTY_FOLDERS]
-    if shared_tmp:
-        roots.remove("/tmp")
-    return _inside(path, roots)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,8 @@ from .inside import write_files
 
 DONE_FOLDER = Path("/var/lib/itstack-lab-installed")
 UNIT_FOLDER = "/etc/systemd/system"
+# Debian's group for those who may read private keys.
+KEY_GROUP = "ssl-cert"
 
 
 def install(role: str, specification: dict) -> None:
@@ -43,6 +47,11 @@ def run(words: list[str]) -> None:
     found = subprocess.run(words, capture_output=True, text=True, check=False)
     if found.returncode:
         raise LabError(f"{shlex.join(words)} ended with {found.returncode}: {found.stdout}{found.stderr}")
+
+
+def may_read_keys(user: str) -> None:
+    """Put an account into the group that may read private keys, as an administrator does."""
+    run(["gpasswd", "--add", user, KEY_GROUP])
 
 
 def write_unit(name: str, text: str) -> None:
@@ -70,7 +79,9 @@ def group(description: str, members: list[str]) -> str:
 
 def postgresql(specification: dict) -> None:
     """The cluster `main` that Debian's package makes, and units that run it in the foreground."""
-    versions = sorted(path.name for path in Path("/usr/lib/postgresql").glob("*") if (path / "bin/postgres").exists())
+    versions = sorted(
+        path.name for path in Path("/usr/lib/postgresql").glob("*") if (path / "bin/postgres").exists()
+    )
     if not versions:
         raise LabError("no PostgreSQL server below /usr/lib/postgresql. Remedy: ./lab up installs it")
     version = versions[-1]
@@ -119,6 +130,10 @@ def nextcloud(specification: dict) -> None:
     double = importlib.import_module(package)
     if once("nextcloud"):
         double.install(about["root"], python=specification["python"])
+        for folder, _, files in os.walk(about["root"]):
+            for name in [folder, *(os.path.join(folder, name) for name in files)]:
+                shutil.chown(name, "www-data", "www-data")
+        may_read_keys("www-data")
         done("nextcloud")
     words = [
         *(specification["python"], "-m", f"{package}.server", "--root", about["root"]),

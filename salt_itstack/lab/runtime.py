@@ -122,7 +122,13 @@ class Runtime:
                 functions.startProcess(program)
 
     def _await_minions(self) -> None:
-        words = [sys.executable, "-m", "salt_itstack.lab.await_minions", str(MINION_SECONDS), *self.lab.servers]
+        words = [
+            sys.executable,
+            "-m",
+            "salt_itstack.lab.await_minions",
+            str(MINION_SECONDS),
+            *self.lab.servers,
+        ]
         answered: list[str] = []
         child = subprocess.Popen(
             client.enter_command(self._process(MASTER), words),
@@ -161,10 +167,19 @@ class Runtime:
         done = Path(self.inside_path(MASTER, "/var/lib/itstack-lab-installed/freeipa-admin"))
         if done.exists():
             return
-        path = f"path={specifications.ADMINISTRATOR_SECRET}"
-        code = self.run_inside(["salt-run", "--out=quiet", "itstack.secret_import", "freeipa-admin", path])
-        if code:
-            raise LabError(f"salt-run itstack.secret_import freeipa-admin ended with {code}")
+        words = ["salt-run", "itstack.secret_import", "freeipa-admin"]
+        words += [f"path={specifications.ADMINISTRATOR_SECRET}", "overwrite=True"]
+        found = subprocess.run(
+            client.enter_command(self._process(MASTER), words),
+            capture_output=True,
+            text=True,
+            env=client.inside_environment(),
+            check=False,
+        )
+        if found.returncode:
+            raise LabError(
+                f"{' '.join(words[:3])} ended with {found.returncode}:\n{found.stdout}{found.stderr}"
+            )
         done.parent.mkdir(exist_ok=True)
         done.touch()
 
@@ -286,7 +301,9 @@ class Runtime:
     def _alone(self) -> Iterator[None]:
         """Only one command at a time may change a lab."""
         if os.geteuid():
-            raise LabError("the lab must run as root. Remedy: sudo ./lab …, on a machine that may be thrown away")
+            raise LabError(
+                "the lab must run as root. Remedy: sudo ./lab …, on a machine that may be thrown away"
+            )
         self.lab.state.parent.mkdir(parents=True, exist_ok=True)
         with open(self.lab.state.parent / f".{self.lab.state.name}.lock", "w") as lock:
             try:

@@ -15,12 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from . import fleet, names
 from .authority import Authority
 from .client import plain_environment
+from .roles import KEY_GROUP
 from .settings import MASTER, Lab, Server
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 TLS_FOLDER = "/etc/ssl/itstack"
-# Debian's group for those who may read private keys.
-KEY_GROUP = "ssl-cert"
 ADMINISTRATOR_SECRET = "/etc/itstack-lab/freeipa-admin"
 NEXTCLOUD_ROOT = "/var/www/nextcloud"
 # What takes part in TLS under its own certificate.
@@ -112,7 +111,9 @@ def _common(lab: Lab, server: Server, authority: Authority) -> dict:
             fqdn = lab.public_fqdn(service)
             certificate, key = authority.issue(fqdn, [server.fqdn, server.address])
             files.append({"path": f"{TLS_FOLDER}/{fqdn}.crt", "text": certificate})
-            files.append({"path": f"{TLS_FOLDER}/{fqdn}.key", "text": key, "mode": "0640", "group": KEY_GROUP})
+            files.append(
+                {"path": f"{TLS_FOLDER}/{fqdn}.key", "text": key, "mode": "0640", "group": KEY_GROUP}
+            )
     return {
         "name": server.name,
         "address": server.address,

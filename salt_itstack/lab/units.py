@@ -14,7 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # In systemd's order of precedence; /lib is /usr/lib on merged systems.
-UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+UNIT_FOLDERS = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
 WANTS = "/etc/systemd/system/multi-user.target.wants"
 
 MAY_FAIL = "-"

@@ -130,7 +130,9 @@ def test_every_minion_answers(lab: Lab) -> None:
 def test_each_server_has_its_own_name_and_master_has_its_own_configuration(lab: Lab) -> None:
     names = salt(lab, "*", "grains.item", "id", "host", "fqdn")
     assert names["lab-db1"] == {"id": "lab-db1", "host": "lab-db1", "fqdn": "lab-db1.it-stack.lab"}
-    listed = command(lab, "shell", "-c", "cat /etc/salt/master.d/itstack.conf /etc/salt/itstack.d/lab.yaml").stdout
+    listed = command(
+        lab, "shell", "-c", "cat /etc/salt/master.d/itstack.conf /etc/salt/itstack.d/lab.yaml"
+    ).stdout
     assert "ext_pillar" in listed and "127.0.61.12" in listed
 
 
@@ -175,7 +177,9 @@ def test_service_starts_as_its_unit_file_says_and_stops(lab: Lab) -> None:
         "lab-db1"
     ].values()
     assert second["result"] is True and not second["changes"], second
-    words = salt(lab, "lab-db1", "cmd.run", "cat /run/parrot/before /run/parrot/words; stat -c %U /run/parrot/words")
+    words = salt(
+        lab, "lab-db1", "cmd.run", "cat /run/parrot/before /run/parrot/words; stat -c %U /run/parrot/words"
+    )
     assert words["lab-db1"].splitlines() == ["ready", "brass ring blue", "nobody"]
     assert salt(lab, "lab-db1", "service.enabled", "parrot")["lab-db1"] is True
     assert salt(lab, "lab-db1", "service.stop", "parrot")["lab-db1"] is True

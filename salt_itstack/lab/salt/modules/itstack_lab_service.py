@@ -67,9 +67,14 @@ def _options(unit):
     kind = unit.one("Type", "simple")
     if kind not in {"simple", "exec", "notify", "notify-reload", "idle"}:
         raise CommandExecutionError(
-            f"{unit.file}: Type={kind} can't be supervised in the lab; use a service that stays in the foreground"
+            f"{unit.file}: Type={kind} can't be supervised in the lab; use one that stays in the foreground"
         )
-    again = {"always": "true", "on-failure": "unexpected", "on-abort": "unexpected", "on-abnormal": "unexpected"}
+    again = {
+        "always": "true",
+        "on-failure": "unexpected",
+        "on-abort": "unexpected",
+        "on-abnormal": "unexpected",
+    }
     group = unit.one("KillMode", "control-group") == "control-group"
     timeout = unit.one("TimeoutStopSec", "20").removesuffix("s")
     return {
@@ -224,7 +229,9 @@ def reload_(name, **kwargs):
             words, prefixes = units.command(line, variables)
             done = subprocess.run(words, env=variables, capture_output=True, text=True, check=False)
             if done.returncode and units.MAY_FAIL not in prefixes:
-                raise CommandExecutionError(f"{unit.name}: {line} ended with {done.returncode}: {done.stderr}")
+                raise CommandExecutionError(
+                    f"{unit.name}: {line} ended with {done.returncode}: {done.stderr}"
+                )
     return True
 
 
