@@ -13,6 +13,9 @@
     - name: keycloak
     - system: true
     - usergroup: true
+    {#- Debian's group for those who may read private keys. #}
+    - optional_groups:
+      - ssl-cert
     - home: /opt/keycloak
     - createhome: false
     - shell: /usr/sbin/nologin
