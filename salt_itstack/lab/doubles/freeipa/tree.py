@@ -9,6 +9,8 @@ from salt_itstack.lab.directory import Entry, hash_password
 from salt_itstack.lab.doubles.freeipa import access
 
 FIRST_NUMBER = 1201000000
+# Names the system accounts that may set passwords without forcing their change; per server, as in FreeIPA.
+PRIVILEGED = "cn=privileged-accounts,cn=config"
 CONTAINERS = (
     "cn=accounts", access.USERS, access.GROUPS, access.HOSTS, access.HOST_GROUPS, access.SERVICES, access.ROLES,
     "cn=pbac", access.PRIVILEGES, access.PERMISSIONS, access.SUDO, f"cn=sudorules,{access.SUDO}",
@@ -77,6 +79,8 @@ def configuration(base: str) -> list[Entry]:
             [("objectClass", "nsContainer"), ("objectClass", "extensibleObject"), ("cn", "anonymous-limits"),
              ("nsSizeLimit", "5000")],
         ),
+        (PRIVILEGED, [("objectClass", "nsContainer"), ("objectClass", "extensibleObject"),
+                      ("cn", "privileged-accounts")]),
     ]  # fmt: skip
 
 

@@ -1,0 +1,502 @@
+"""One kind of entry and what all kinds have in common: add, show, mod, find, del, members."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from salt_itstack.lab.doubles.freeipa import errors, parameters
+from salt_itstack.lab.doubles.freeipa.commands import Call, Command
+from salt_itstack.lab.doubles.freeipa.parameters import Parameter
+from salt_itstack.lab.doubles.freeipa.store import BASE, ONE, TREE, Found, escape, key_of, name_in_dn, same_dn
+from salt_itstack.lab.doubles.freeipa.values import DnsName, Moment
+
+Options = dict[str, Any]
+TRUTHS = {"ipaenabledflag", "idnszoneactive", "idnsallowdynupdate", "ipamigrationenabled", "idnsallowsyncptr"}
+MOMENTS = {"krbpasswordexpiration", "krbprincipalexpiration", "krblastpwdchange"}
+DNS_NAMES = {"idnsname", "idnssoamname", "idnssoarname"}
+HIDDEN = {"aci", "userpassword", "krbprincipalkey"}
+INDIRECT = ("memberindirect", "memberofindirect")
+NO_SUCH, ALREADY, NOT_THERE = "no such entry", "This entry is already a member", "This entry is not a member"
+
+
+class Kind:
+    """
+    A kind of entry.
+
+    name
+        Prefix of its commands.
+    label, title, titles
+        What errors call one, and what summaries call one and several.
+    container, rdn
+        Where its entries lie, and the attribute that names them there.
+    defaults, found
+        Attributes that show and find answer by default.
+    searched
+        Attributes that find's text is looked for in.
+    links
+        For each attribute that holds DNs, the kinds of entries that it may name.
+    member_commands
+        Suffix of a command pair, the attribute it writes, and the kinds it takes.
+    by_number
+        Whether entries are named by ipaUniqueID in the tree, and found by their cn.
+    """
+
+    name = label = title = titles = container = ""
+    rdn = "cn"
+    key = Parameter("cn", required=True)
+    attributes: tuple[Parameter, ...] = ()
+    add_options: tuple[Parameter, ...] = ()
+    mod_options: tuple[Parameter, ...] = ()
+    del_options: tuple[Parameter, ...] = ()
+    find_options: tuple[Parameter, ...] = ()
+    classes: tuple[str, ...] = ()
+    defaults: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
+    searched: tuple[str, ...] = ("cn", "description")
+    links: dict[str, tuple[str, ...]] = {}
+    member_commands: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    by_number = False
+    numbered = True
+    shows_password = False
+    key_limit: Any = None
+
+    # --- commands
+
+    def commands(self) -> list[Command]:
+        """All commands of this kind that the double offers."""
+        key, several = self.key, replace(self.key, many=True)
+        shown = (parameters.ALL, parameters.RAW, *self._members_option())
+        optional = tuple(one.optional() for one in self.attributes)
+        made = [
+            Command(f"{self.name}_add", self.add, [key], (
+                *self.attributes, *self.add_options, parameters.SETATTR, parameters.ADDATTR, *shown)),
+            Command(f"{self.name}_show", self.show, [key], shown),
+            Command(f"{self.name}_mod", self.mod, [key], (
+                *optional, *self.mod_options, parameters.SETATTR, parameters.ADDATTR, parameters.DELATTR, *shown)),
+            Command(f"{self.name}_find", self.find, [Parameter("criteria", attribute=False)], (
+                replace(key, required=False, rule=None), *optional, *self.find_options, parameters.SIZE_LIMIT,
+                parameters.TIME_LIMIT, parameters.KEYS_ONLY, *shown)),
+            Command(f"{self.name}_del", self.delete, [several], (parameters.CONTINUE, *self.del_options)),
+        ]  # fmt: skip
+        for suffix, attribute, kinds in self.member_commands:
+            options = [Parameter(one, many=True, attribute=False) for one in kinds]
+            for verb, run in (("add", self.add_member), ("remove", self.remove_member)):
+                def bound(call: Call, key: Any, options: Options, run: Any = run, attribute: str = attribute,
+                          kinds: tuple[str, ...] = kinds) -> dict[str, Any]:  # fmt: skip
+                    return run(call, key, options, attribute, kinds)
+
+                made.append(Command(f"{self.name}_{verb}_{suffix}", bound, [key], (*options, *shown)))
+        return made
+
+    def _members_option(self) -> tuple[Parameter, ...]:
+        return (parameters.NO_MEMBERS,) if self.links else ()
+
+    # --- names
+
+    def base(self, call: Call) -> str:
+        return f"{self.container},{call.realm.base}"
+
+    def dn(self, call: Call, key: str) -> str:
+        """DN of the entry with this key, which for most kinds needn't exist."""
+        if self.by_number:
+            found, _ = call.me.search(self.base(call), ONE, f"(cn={escape(key)})", ["1.1"])
+            if not found:
+                raise self.missing(key)
+            return found[0].dn
+        return f"{self.rdn}={name_in_dn(key)},{self.base(call)}"
+
+    def key_of(self, call: Call, dn: str) -> str:
+        """The key of an entry that's named by its DN."""
+        if self.by_number:
+            found = call.manager.get(dn, ["cn"])
+            return found.first("cn") if found else key_of(dn)
+        return key_of(dn)
+
+    def missing(self, key: str) -> errors.RpcError:
+        return errors.not_found(f"{key}: {self.label} not found")
+
+    def protect(self, call: Call, key: str, dn: str) -> None:
+        """Raise if this entry can't be removed."""
+
+    # --- the five commands
+
+    def add(self, call: Call, key: Any, options: Options) -> dict[str, Any]:
+        key = self.normal_key(call, key)
+        if self.key_limit:
+            wrong = self.key_limit(call, key)
+            if wrong:
+                raise errors.validation(self.key.told, wrong)
+        values: dict[str, list[Any]] = {"objectclass": list(self.classes), self.key.name: [key]}
+        values.update(self._attributes(options))
+        if self.numbered:
+            values["ipauniqueid"] = [self.new_number()]
+        extra = self.before_add(call, key, values, options) or {}
+        _apply_pairs(values, options)
+        if self.by_number:
+            found, _ = call.me.search(self.base(call), ONE, f"(cn={escape(key)})", ["1.1"])
+            if found:
+                raise self._exists(key)
+            dn = f"ipaUniqueID={values['ipauniqueid'][0]},{self.base(call)}"
+        else:
+            dn = self.dn(call, key)
+        try:
+            call.me.add(dn, values)
+        except errors.RpcError as error:
+            if error.code == 4002 and error.message == "This entry already exists":
+                raise self._exists(key) from None
+            raise
+        self.after_add(call, key, dn, options)
+        wanted = self.wanted(options, extra=values)
+        result = self.answer(call, self._read(call, dn, wanted, key), wanted, options, "add")
+        result.update(extra)
+        return {"result": {**result, "dn": dn}, "value": self.value(key), "summary": self._said("Added", key)}
+
+    def show(self, call: Call, key: Any, options: Options) -> dict[str, Any]:
+        key = self.normal_key(call, key)
+        dn, wanted = self.dn(call, key), self.wanted(options)
+        result = self.answer(call, self._read(call, dn, wanted, key), wanted, options, "show")
+        return {"result": {**result, "dn": dn}, "value": self.value(key), "summary": None}
+
+    def mod(self, call: Call, key: Any, options: Options) -> dict[str, Any]:
+        key = self.normal_key(call, key)
+        dn = self.dn(call, key)
+        wished = self._attributes(options, keep_empty=True)
+        current = call.me.get(dn, ["*", *wished])
+        if current is None:
+            raise self.missing(key)
+        extra = self.before_mod(call, key, current, wished, options) or {}
+        before = {name: list(current.values.get(name, [])) for name in wished}
+        pairs = {name: list(many) for name, many in current.values.items()}
+        touched = _apply_pairs(pairs, options)
+        for name in touched:
+            wished[name], before[name] = pairs[name], current.values.get(name, [])
+        changes = [("replace", name, many or None) for name, many in wished.items()
+                   if sorted(map(_stored, many)) != sorted(before.get(name, []))]  # fmt: skip
+        if not changes and not extra.pop("changed", False):
+            raise errors.nothing_to_change()
+        if changes:
+            call.me.change(dn, changes)
+        dn = self.after_mod(call, key, dn, options) or dn
+        wanted = self.wanted(options, extra=wished)
+        result = self.answer(call, self._read(call, dn, wanted, key), wanted, options, "mod")
+        result.update(extra)
+        return {"result": result, "value": self.value(key), "summary": self._said("Modified", key)}
+
+    def find(self, call: Call, criteria: str | None, options: Options) -> dict[str, Any]:
+        wanted = self.wanted_of_find(options)
+        condition = f"(&{self.condition(call)}{self._text(criteria)}{self._matching(call, options)})"
+        limit = options.get("sizelimit")
+        if limit is None:
+            settings = call.manager.get(f"cn=ipaConfig,cn=etc,{call.realm.base}", ["ipasearchrecordslimit"])
+            limit = int(settings.first("ipasearchrecordslimit", "100")) if settings else 100
+        base, scope = self.place(call, options)
+        rows, more = call.me.search(base, scope, condition, self._read_names(wanted), max(limit, 0))
+        rows.sort(key=lambda row: row.first(self.key.name.lower()).lower())
+        if more:
+            reason = "Configured size limit exceeded"
+            call.tell("warning", "SearchResultTruncated", 13017, f"Search result has been truncated: {reason}",
+                      reason=reason)  # fmt: skip
+        results = [{**self.answer(call, row, wanted, options, "find"), "dn": row.dn} for row in rows]
+        noun = self.title if len(results) == 1 else self.titles
+        return {"result": results, "count": len(results), "truncated": more,
+                "summary": f"{len(results)} {noun} matched" if self.title else None}  # fmt: skip
+
+    def delete(self, call: Call, keys: list[Any], options: Options) -> dict[str, Any]:
+        done, failed = [], []
+        for given in keys:
+            key = self.normal_key(call, given)
+            try:
+                self.delete_one(call, key, options)
+                done.append(key)
+            except errors.RpcError:
+                if not options.get("continue"):
+                    raise
+                failed.append(key)
+        return {"result": {"failed": failed}, "value": [self.value(one) for one in done],
+                "summary": self._said(self.verb_of_delete(options), ",".join(done))}  # fmt: skip
+
+    def delete_one(self, call: Call, key: str, options: Options) -> None:
+        dn = self.dn(call, key)
+        self.protect(call, key, dn)
+        if call.me.get(dn, ["1.1"]) is None:
+            raise self.missing(key)
+        # A host's keys or a zone's records lie below it.
+        below, _ = call.me.search(dn, TREE, "(objectClass=*)", ["1.1"])
+        for entry in sorted(below, key=lambda one: -len(one.dn)):
+            call.me.delete(entry.dn)
+
+    # --- members
+
+    def add_member(self, call: Call, key: Any, options: Options, attribute: str, kinds: Sequence[str]) -> dict[str, Any]:
+        return self._change_members(call, key, options, attribute, kinds, "add")
+
+    def remove_member(self, call: Call, key: Any, options: Options, attribute: str, kinds: Sequence[str]) -> dict[str, Any]:
+        return self._change_members(call, key, options, attribute, kinds, "delete")
+
+    def _change_members(self, call: Call, key: Any, options: Options, attribute: str, kinds: Sequence[str],
+                        what: str) -> dict[str, Any]:  # fmt: skip
+        key = self.normal_key(call, key)
+        dn = self.dn(call, key)
+        if call.me.get(dn, ["1.1"]) is None:
+            raise self.missing(key)
+        self.before_members(call, key, dn, options, attribute, kinds, what)
+        failed: dict[str, list[list[str]]] = {kind: [] for kind in kinds}
+        completed = 0
+        for kind in kinds:
+            for given in options.get(kind) or []:
+                name = given if kind not in call.kinds else call.kinds[kind].normal_key(call, given)
+                wrong = self.change_member(call, dn, attribute, kind, name, what)
+                if wrong:
+                    failed[kind].append([name, wrong])
+                else:
+                    completed += 1
+        wanted = self.wanted(options)
+        result = self.answer(call, self._read(call, dn, wanted, key), wanted, options, "member")
+        return {"completed": completed, "failed": {attribute.lower(): failed}, "result": {**result, "dn": dn}}
+
+    def change_member(self, call: Call, dn: str, attribute: str, kind: str, name: str, what: str) -> str:
+        """Let one member in or out. Returns "" or what is wrong."""
+        try:
+            if kind not in call.kinds:
+                return NO_SUCH
+            other = call.kinds[kind].dn(call, name)
+            if what == "add" and call.me.get(other, ["1.1"]) is None:
+                return NO_SUCH
+            if same_dn(dn, other):
+                return "A group may not be added as a member of itself" if what == "add" else NOT_THERE
+            call.me.change(dn, [(what, attribute, [other])])
+        except errors.RpcError as error:
+            if error.code == 4202:
+                return ALREADY if what == "add" else NOT_THERE
+            if error.code == 4001:
+                return NO_SUCH if what == "add" else NOT_THERE
+            return error.message
+        return ""
+
+    # --- reading
+
+    def wanted(self, options: Options, extra: dict[str, Any] | None = None) -> list[str]:
+        names = [*self.defaults, *(name.lower() for name in extra or {})]
+        if options.get("no_members"):
+            names = [one for one in names if not self._is_link(one)]
+        return ["*", *names] if options.get("all") else names
+
+    def wanted_of_find(self, options: Options) -> list[str]:
+        if options.get("pkey_only"):
+            return [self.key.name]
+        names = [*(self.found or self.defaults)]
+        if options.get("all"):
+            names = ["*", *self.defaults]
+        if options.get("no_members", True):
+            names = [one for one in names if not self._is_link(one)]
+        return names
+
+    def _is_link(self, name: str) -> bool:
+        return name in self.links or name in INDIRECT
+
+    def _read_names(self, wanted: Sequence[str]) -> list[str]:
+        names = {one for one in wanted if one not in INDIRECT}
+        if "memberindirect" in wanted:
+            names.add("member")
+        return sorted(names)
+
+    def _read(self, call: Call, dn: str, wanted: Sequence[str], key: str) -> Found:
+        found = call.me.get(dn, self._read_names(wanted))
+        if found is None:
+            raise self.missing(key)
+        return found
+
+    def answer(self, call: Call, found: Found, wanted: Sequence[str], options: Options,
+               what: str) -> dict[str, Any]:  # fmt: skip
+        """An entry as commands answer it, without its DN."""
+        values = {name: list(many) for name, many in found.values.items() if name not in HIDDEN}
+        raw = bool(options.get("raw"))
+        if not raw:
+            self._split_indirect(call, found.dn, values, wanted)
+        result: dict[str, Any] = {}
+        for name, many in values.items():
+            kinds = self.links.get("member" if name == "memberindirect" else name.replace("indirect", ""))
+            if kinds and not raw:
+                for kind, keys in self._by_kind(call, many, kinds).items():
+                    result[f"{name}_{kind}"] = keys
+            elif raw and not _asked(name, wanted):
+                result[found.names[name]] = self.convert(name, many, raw)
+            else:
+                result[name] = self.convert(name, many, raw)
+        self.finish(call, found, result, wanted, options, what)
+        if raw:
+            result = {name: _raw(value) for name, value in result.items()}
+        return result
+
+    def convert(self, name: str, many: list[str], raw: bool) -> list[Any]:
+        if name in TRUTHS:
+            return [one.upper() == "TRUE" for one in many]
+        if name in MOMENTS:
+            return [Moment(one) for one in many]
+        if name in DNS_NAMES:
+            return [DnsName(one) for one in many]
+        return many
+
+    def _split_indirect(self, call: Call, dn: str, values: dict[str, list[str]], wanted: Sequence[str]) -> None:
+        base = call.realm.base
+        if "memberofindirect" in wanted and values.get("memberof"):
+            conditions = "".join(f"({name}={escape(dn)})" for name in ("member", "memberuser", "memberhost"))
+            direct, _ = call.me.search(base, TREE, f"(|{conditions})", ["1.1"])
+            known = {one.dn.lower() for one in direct}
+            everything = values.pop("memberof")
+            values["memberof"] = [one for one in everything if one.lower() in known]
+            values["memberofindirect"] = [one for one in everything if one.lower() not in known]
+        if "memberindirect" in wanted:
+            # The members of whatever belongs to this group, except the direct ones: with a cycle that's
+            # the group itself, too.
+            inner, _ = call.me.search(base, TREE, f"(&(memberof={escape(dn)})(member=*))", ["member"])
+            direct_members = {one.lower() for one in values.get("member", [])}
+            below = {one.lower(): one for entry in inner for one in entry.values.get("member", [])}
+            values["memberindirect"] = [one for low, one in below.items() if low not in direct_members]
+
+    def _by_kind(self, call: Call, many: Sequence[str], kinds: Sequence[str]) -> dict[str, list[str]]:
+        made: dict[str, list[str]] = {}
+        for dn in many:
+            for kind in kinds:
+                other = call.kinds.get(kind)
+                if other and dn.lower().endswith("," + other.base(call).lower()):
+                    made.setdefault(kind, []).append(other.key_of(call, dn))
+                    break
+        return made
+
+    # --- what kinds change
+
+    def normal_key(self, call: Call, key: Any) -> str:
+        return str(key)
+
+    def value(self, key: str) -> Any:
+        """The key as ``value`` of an answer carries it."""
+        return key
+
+    def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
+        """Fill in attributes. Returns what the answer shows beside the entry."""
+        return None
+
+    def after_add(self, call: Call, key: str, dn: str, options: Options) -> None:
+        """Whatever an addition brings with it."""
+
+    def before_mod(self, call: Call, key: str, current: Found, wished: dict[str, list[Any]],
+                   options: Options) -> Options | None:  # fmt: skip
+        """
+        Check and complete a modification. Returns what the answer shows beside the entry;
+        ``changed`` among it says that there's something to do although no attribute differs.
+        """
+        return None
+
+    def after_mod(self, call: Call, key: str, dn: str, options: Options) -> str | None:
+        """Whatever a modification brings with it. Returns the entry's new DN if it got one."""
+        return None
+
+    def before_members(self, call: Call, key: str, dn: str, options: Options, attribute: str, kinds: Sequence[str],
+                       what: str) -> None:  # fmt: skip
+        """Raise if members can't be changed now."""
+
+    def finish(self, call: Call, found: Found, result: dict[str, Any], wanted: Sequence[str],
+               options: Options, what: str) -> None:  # fmt: skip
+        """Complete an answered entry. ``what`` is the verb of the command that answers it."""
+        if self.shows_password and what != "find":
+            condition = "(|(userPassword=*)(krbPrincipalKey=*))"
+            shown, _ = call.me.search(found.dn, BASE, condition, ["1.1"])
+            result["has_password"] = bool(shown)
+            # A key table needs Kerberos, which isn't here.
+            result["has_keytab"] = False
+
+    def condition(self, call: Call) -> str:
+        return "".join(f"(objectClass={one})" for one in self.classes[-1:])
+
+    def place(self, call: Call, options: Options) -> tuple[str, int]:
+        return self.base(call), ONE
+
+    def verb_of_delete(self, options: Options) -> str:
+        return "Deleted"
+
+    def new_number(self) -> str:
+        return str(uuid.uuid1())
+
+    # --- small things
+
+    def _exists(self, key: str) -> errors.RpcError:
+        return errors.duplicate(f'{self.label} with name "{key}" already exists')
+
+    def _said(self, verb: str, key: str) -> str | None:
+        return f'{verb} {self.title} "{key}"' if self.title else None
+
+    def _attributes(self, options: Options, keep_empty: bool = False) -> dict[str, list[Any]]:
+        made = {}
+        for parameter in self.attributes:
+            if parameter.name in options and parameter.attribute:
+                value = options[parameter.name]
+                many = value if isinstance(value, list) else [] if value is None else [value]
+                if many or keep_empty:
+                    made[parameter.name] = list(many)
+        return made
+
+    def _text(self, criteria: str | None) -> str:
+        if not criteria:
+            return ""
+        return "(|" + "".join(f"({name}=*{escape(criteria)}*)" for name in self.searched) + ")"
+
+    def _matching(self, call: Call, options: Options) -> str:
+        made = ""
+        for parameter in (self.key, *self.attributes):
+            value = options.get(parameter.name)
+            if value is not None and parameter.attribute:
+                made += "".join(f"({parameter.name}={escape(_stored(one))})" for one in _list(value))
+        for name, value in options.items():
+            kind = call.kinds.get(name.rpartition("in_")[2])
+            if kind and name.startswith(("in_", "not_in_")):
+                for one in _list(value) if value else []:
+                    link = f"(memberof={escape(kind.dn(call, one))})"
+                    made += f"(!{link})" if name.startswith("not_") else link
+        return made
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _asked(name: str, wanted: Sequence[str]) -> bool:
+    return name in wanted
+
+
+def _stored(value: Any) -> str:
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _raw(value: Any) -> Any:
+    """Without conversion an answer holds what LDAP holds: lists of text."""
+    if isinstance(value, bool):
+        return ["TRUE" if value else "FALSE"]
+    return [_stored(one) for one in value] if isinstance(value, list) else value
+
+
+def _apply_pairs(values: dict[str, list[Any]], options: Options) -> set[str]:
+    """Carry out setattr, addattr and delattr, each a list of ``name=value``. Returns the names touched."""
+    touched = set()
+    for option, change in (("setattr", "set"), ("addattr", "add"), ("delattr", "delete")):
+        for pair in options.get(option) or []:
+            name, equals, value = pair.partition("=")
+            if not equals or not name:
+                raise errors.validation(option, "Invalid format. Should be name=value")
+            name = name.lower()
+            many = values.get(name, [])
+            if change == "set":
+                values[name] = [value] if value else []
+            elif change == "add":
+                values[name] = [*many, value]
+            elif value not in many:
+                raise errors.value_not_there(name, value)
+            else:
+                values[name] = [one for one in many if one != value]
+            touched.add(name)
+    return touched
