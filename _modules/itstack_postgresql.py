@@ -24,6 +24,7 @@ databases are read at once, once per run. Needs psycopg: ``salt-pip install 'sal
 
 import os
 import tempfile
+import time
 
 from salt_itstack import plugin
 from salt_itstack.errors import Conflict, Invalid, Missing, Problem, Rejected
@@ -41,6 +42,7 @@ from salt_itstack.services.postgresql.resources import (
 )
 
 _SERVICE = "PostgreSQL"
+_LOAD_SECONDS = 10
 
 
 def _server(profile):
@@ -467,8 +469,23 @@ def hba_apply(name, rules, test=False, profile="postgresql"):
             if errors:
                 _replace(name, before)
                 raise _bad_file(name, errors)
-        server.reload()
+        _load(server, name)
     return changes
+
+
+def _load(server, name):
+    # The server is told by a signal and reads a little later; until then the old rules are in force.
+    written = os.stat(name).st_mtime
+    server.reload()
+    deadline = time.monotonic() + _LOAD_SECONDS
+    while server.read_hba()["loaded"] < written:
+        if time.monotonic() > deadline:
+            raise Rejected(
+                f"the server hasn't read {name} within {_LOAD_SECONDS} s",
+                _SERVICE,
+                "its own log has the reason",
+            )
+        time.sleep(0.02)
 
 
 def _bad_file(name, errors):

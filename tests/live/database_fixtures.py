@@ -118,7 +118,8 @@ class PostgreSQLServer:
         done = subprocess.run(
             unprivileged(
                 "env", f"PGPASSWORD={password or ''}", self.programs / "psql",
-                "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", self.port, "-U", user, "-d", database, "-c", statement,
+                "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", host, "-p", self.port, "-U", user, "-d", database,
+                "-c", statement,
             ),
             capture_output=True, text=True,
         )  # fmt: skip

@@ -37,8 +37,13 @@ def proof(postgresql_server):
     }
 
 
-def test_a_server_is_ready_without_a_login(facts):
+def test_a_server_is_ready_without_a_login_and_does_not_log_an_error(facts, postgresql_server):
+    mark = len(postgresql_server.log.read_text())
     assert readiness(facts) == "PostgreSQL"
+    # Another session's line is after whatever was to be said of the first.
+    postgresql_server.sql("SELECT 'marked'")
+    log = postgresql_server.log.read_text()[mark:]
+    assert "marked" in log and "could not receive" not in log and "FATAL" not in log
 
 
 def test_a_server_that_refuses_the_made_up_account_is_ready(facts):

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from database_fixtures import Salt, assert_converges, until
+from salt_loader import load
 
 pytest_plugins = ("database_fixtures",)
 
@@ -207,6 +208,43 @@ def test_the_rules_of_client_authentication(salt, postgresql_server, wiki):
     assert postgresql_server.hba.read_text() == before
     status = postgresql_server.hba.stat()
     assert status.st_mode & 0o777 == 0o600 and status.st_uid != 0
+
+
+def test_a_file_that_was_written_but_not_loaded_is_loaded(salt, postgresql_server):
+    file, before = postgresql_server.hba, postgresql_server.hba.read_text()
+    assert salt.state("hba_present", str(file), rules=[])["changes"] == {}
+    file.write_text(before)
+    changes = assert_converges(salt, "hba_present", str(file), rules=[])
+    assert changes == {"loaded": {"old": False, "new": True}}
+
+
+def test_an_error_that_somebody_else_made_is_told(salt, postgresql_server):
+    file, before = postgresql_server.hba, postgresql_server.hba.read_text()
+    file.write_text(f"{before}nonsense\n")
+    try:
+        done = salt.state("hba_present", str(file), rules=[])
+        assert done["result"] is False and f"line {len(before.splitlines()) + 1}" in done["comment"]
+        assert file.read_text() == f"{before}nonsense\n"
+    finally:
+        file.write_text(before)
+        assert salt.state("hba_present", str(file), rules=[])["result"] is True
+
+
+def test_an_account_that_is_not_there_is_told():
+    done = Salt("postgresql", {"os_user": "no-such-account"}).state("role_present", "x")
+    assert done["result"] is False and "no system account no-such-account" in done["comment"]
+
+
+def test_a_second_run_asks_little(salt, postgresql_server, name):
+    for number in range(5):
+        salt.state("role_present", f"{name}_{number}", password=PASSWORD)
+    mark = len(postgresql_server.log.read_text())
+    modules, _ = load({}, salt.pillar)
+    for number in range(5):
+        assert modules["itstack_postgresql.role_apply"](f"{name}_{number}", password=PASSWORD) == {}
+    log = postgresql_server.log.read_text()[mark:]
+    assert log.count("connection authorized") == 1
+    assert log.count("statement:") + log.count("execute ") == 2, log
 
 
 def until_refused(server, database):

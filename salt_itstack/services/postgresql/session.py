@@ -109,6 +109,7 @@ class Server:
     @contextlib.contextmanager
     def _as_system_user(self, host: str) -> Iterator[None]:
         # A `peer` login is decided by the effective user at the moment of connecting, and by nothing later.
+        # That user is the whole process's, so nothing else happens in between.
         name = self.profile["os_user"]
         if not name and self.profile["password"] is None and self.profile["user"] == "postgres":
             name = "postgres"
@@ -165,8 +166,8 @@ def connect(
             dbname=database,
             connect_timeout=CONNECT_SECONDS,
             application_name="salt-itstack",
-            # What lies in somebody's home isn't this profile's.
-            passfile=os.devnull,
+            # What lies in somebody's home isn't this profile's. (Of a device, libpq complains on stderr.)
+            passfile=f"{os.devnull}/none",
             autocommit=True,
             row_factory=dict_row,
             **{key: value for key, value in settings.items() if value is not None},

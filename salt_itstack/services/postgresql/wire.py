@@ -47,7 +47,9 @@ def first_answer(host: str, port: int, user: str, database: str, timeout: float 
                 raise Unreachable(
                     f"what answers at {place} isn't PostgreSQL", SERVICE, "correct the address or the port"
                 )
-            state = "" if kind == b"R" else _sqlstate(_read(connection, size - 4))
+            # Read to its end in any case: a connection closed before that is an error in the server's log.
+            rest = _read(connection, size - 4)
+            state = "" if kind == b"R" else _sqlstate(rest)
     except OSError as error:
         raise Unreachable(
             f"no answer from {place} ({error.strerror or error})",
