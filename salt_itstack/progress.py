@@ -103,26 +103,31 @@ def follow(
     kwarg: dict[str, Any] = {"pillar": {"itstack_deploy": dict(selection)}}
     if test:
         kwarg["test"] = True
-    done: dict[str, Any] = {}
-    with salt.utils.event.get_event("master", opts=dict(plain), listen=True) as events:
-        receiver, sender = multiprocessing.Pipe(duplex=False)
-        # A process of its own: when Salt's leftovers of an orchestration are collected at the end of Python,
-        # they print tracebacks over the report. This one ends without that.
-        worker = multiprocessing.get_context("fork").Process(
-            target=_orchestrate, args=(plain, kwarg, sender), name="orchestration"
-        )
-        worker.start()
-        sender.close()
-        try:
+    # A process of its own: when Salt's leftovers of an orchestration are collected at the end of Python, they
+    # print tracebacks over the report. It is forked before the bus is opened, which it must not inherit, and
+    # waits until we listen, so that no event is missed.
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    listening = context.Event()
+    worker = context.Process(
+        target=_orchestrate, args=(plain, kwarg, sender, listening), name="orchestration"
+    )
+    worker.start()
+    sender.close()
+    try:
+        with salt.utils.event.get_event("master", opts=dict(plain), listen=True) as events:
+            listening.set()
             done = _watch(events, receiver, teller, run)
-        finally:
-            worker.join()
+    finally:
+        worker.join()
     run.seconds = time.monotonic() - teller.started
     _conclude(done, run)
     return run
 
 
-def _orchestrate(opts: dict[str, Any], kwarg: dict[str, Any], sender: Any) -> None:
+def _orchestrate(opts: dict[str, Any], kwarg: dict[str, Any], sender: Any, listening: Any) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    listening.wait()
     answer: dict[str, Any] = {}
     try:
         answer["return"] = salt.runner.RunnerClient(opts).cmd(
