@@ -7,8 +7,6 @@ installed directory, the application's files. This module makes that, once per s
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import shlex
 import shutil
@@ -104,30 +102,33 @@ def postgresql(specification: dict) -> None:
 def freeipa(specification: dict) -> None:
     """What ipa-server-install leaves: a directory, its RPC, a name server, behind the unit `ipa`."""
     names.write(specification["zone"], specification["address"])
-    members = ["knot"]
-    if importlib.util.find_spec("salt_itstack.lab.freeipa_server"):
-        server = importlib.import_module("salt_itstack.lab.freeipa_server")
-        for entry in server.install(**specification["freeipa"]):
-            write_unit(
-                entry["name"],
-                unit(
-                    f"{entry['name']} of the FreeIPA server",
-                    shlex.join(entry["command"]) if isinstance(entry["command"], list) else entry["command"],
-                    entry["user"],
-                    low_ports=bool(entry.get("low_ports")),
-                ),
-            )
-            members.append(entry["name"])
+    from . import directory, freeipa_server
+
+    about = dict(specification["freeipa"])
+    certificate = directory.Certificate(
+        *(Path(about.pop(part)) for part in ("certificate", "key", "authority"))
+    )
+    programs = freeipa_server.install(
+        address=specification["address"], python=specification["python"], certificate=certificate, **about
+    )
+    for entry in programs:
+        text = unit(
+            f"{entry['name']} of the FreeIPA server",
+            shlex.join(entry["command"]),
+            entry["user"],
+            low_ports=entry["low_ports"],
+        )
+        write_unit(entry["name"], text)
+    # The directory first: the RPC server logs in to it.
+    members = [*(entry["name"] for entry in programs), "knot"]
     write_unit("ipa", group("Identity, Policy, Audit", members))
 
 
 def nextcloud(specification: dict) -> None:
     """Nextcloud's files and web server, as an administrator unpacked them."""
-    package = "salt_itstack.lab.doubles.nextcloud"
-    if not importlib.util.find_spec(f"{package}.server"):
-        return
+    from .doubles import nextcloud as double
+
     about = specification["nextcloud"]
-    double = importlib.import_module(package)
     if once("nextcloud"):
         double.install(about["root"], python=specification["python"])
         for folder, _, files in os.walk(about["root"]):
@@ -136,7 +137,7 @@ def nextcloud(specification: dict) -> None:
         may_read_keys("www-data")
         done("nextcloud")
     words = [
-        *(specification["python"], "-m", f"{package}.server", "--root", about["root"]),
+        *(specification["python"], "-m", f"{double.__name__}.server", "--root", about["root"]),
         *("--address", specification["address"], "--http-port", "80", "--https-port", "443"),
         *("--certificate", about["certificate"], "--key", about["key"]),
     ]

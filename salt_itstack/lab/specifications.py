@@ -20,6 +20,8 @@ from .settings import MASTER, Lab, Server
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 TLS_FOLDER = "/etc/ssl/itstack"
+# The product's name of the one secret that was made outside of it.
+ADMINISTRATOR = "freeipa-admin"
 ADMINISTRATOR_SECRET = "/etc/itstack-lab/freeipa-admin"
 NEXTCLOUD_ROOT = "/var/www/nextcloud"
 # What takes part in TLS under its own certificate.
@@ -82,9 +84,9 @@ class Keys:
         return private.read_text(), public.read_text()
 
 
-def administrator_password(lab: Lab) -> str:
-    """The password that the FreeIPA installation is given, made once."""
-    path = lab.state / "freeipa-admin"
+def password(lab: Lab, name: str) -> str:
+    """A password that an installation is given, made once."""
+    path = lab.state / name
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(18))
@@ -153,7 +155,7 @@ def _master(lab: Lab, authority: Authority, keys: Keys, keycloak: tuple[str, str
             for name in lab.servers
         ),
         *fleet.master_files(lab, keycloak, NEXTCLOUD_ROOT),
-        {"path": ADMINISTRATOR_SECRET, "text": administrator_password(lab), "mode": "0600"},
+        {"path": ADMINISTRATOR_SECRET, "text": password(lab, ADMINISTRATOR), "mode": "0600"},
         {"path": "/etc/itstack-lab/bashrc", "text": _bashrc(lab)},
     ]
     found["shared_tmp"] = True
@@ -193,15 +195,16 @@ def _minion(lab: Lab, server: Server, authority: Authority, keys: Keys) -> dict:
     found["roles"] = [role for role in ROLES if role in server.services]
     if "freeipa" in server.services:
         found["zone"] = names.zone(lab)
+        fqdn = lab.public_fqdn("freeipa")
         found["freeipa"] = {
+            "host": fqdn,
             "domain": lab.domain,
             "realm": lab.domain.upper(),
-            "base_dn": lab.base_dn,
-            "fqdn": lab.public_fqdn("freeipa"),
-            "address": server.address,
-            "password": administrator_password(lab),
-            "certificate": f"{TLS_FOLDER}/{lab.public_fqdn('freeipa')}.crt",
-            "key": f"{TLS_FOLDER}/{lab.public_fqdn('freeipa')}.key",
+            "admin_password": password(lab, ADMINISTRATOR),
+            "manager_password": password(lab, "directory-manager"),
+            "certificate": f"{TLS_FOLDER}/{fqdn}.crt",
+            "key": f"{TLS_FOLDER}/{fqdn}.key",
+            "authority": f"{TLS_FOLDER}/ca.crt",
         }
     if "nextcloud" in server.services:
         fqdn = lab.public_fqdn("nextcloud")
