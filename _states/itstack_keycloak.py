@@ -74,6 +74,14 @@ def account_present(name, bootstrap=None, profile="keycloak", **kwargs):
         makes ours if that doesn't work yet, and is then removed.
     profile
         Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        "our account":
+          itstack_keycloak.account_present:
+            - bootstrap:
+                client_id: temporary
+                client_secret: secret://keycloak-bootstrap
     """
     given = {"bootstrap": bootstrap}
     return _present(
@@ -112,6 +120,14 @@ edit_username, internationalization, events_enabled, admin_events_enabled
         A map; keys that aren't named are left alone.
     profile
         Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        it-stack:
+          itstack_keycloak.realm_present:
+            - display_name: IT-Stack
+            - brute_force_protected: true
+            - sso_session_idle: 1800
     """
     fields = plugin.own_arguments(kwargs)
     return _present(
@@ -126,6 +142,11 @@ edit_username, internationalization, events_enabled, admin_events_enabled
 def realm_absent(name, profile="keycloak", **kwargs):
     """
     Ensure that there is no such realm. All people, clients and settings in it are lost.
+
+    .. code-block:: yaml
+
+        playground:
+          itstack_keycloak.realm_absent: []
     """
     return _absent(name, "realm_remove", profile)
 
@@ -169,6 +190,16 @@ consent_required, full_scope_allowed
         Protocol mappers by name, each ``{type, config}``. Others stay, unless ``exclusive_mappers``.
     profile
         Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        wiki:
+          itstack_keycloak.client_present:
+            - realm: it-stack
+            - secret: secret://keycloak-wiki
+            - redirect_uris: [https://wiki.it-stack.lab/login/callback]
+            - direct_access_grants: false
+            - pkce: S256
     """
     fields = plugin.own_arguments(kwargs)
     return _present(
@@ -189,6 +220,12 @@ consent_required, full_scope_allowed
 def client_absent(name, realm, profile="keycloak", **kwargs):
     """
     Ensure that a realm has no such client.
+
+    .. code-block:: yaml
+
+        wiki:
+          itstack_keycloak.client_absent:
+            - realm: it-stack
     """
     return _absent(name, "client_remove", profile, realm=realm)
 
@@ -211,6 +248,18 @@ def client_scope_present(name, realm, mappers=None, exclusive_mappers=False, pro
         Protocol mappers by name, each ``{type, config}``. Others stay, unless ``exclusive_mappers``.
     profile
         Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        department:
+          itstack_keycloak.client_scope_present:
+            - realm: it-stack
+            - description: The department that somebody works in
+            - in_token_scope: true
+            - mappers:
+                department:
+                  type: oidc-usermodel-attribute-mapper
+                  config: {user.attribute: department, claim.name: department, id.token.claim: true}
     """
     fields = plugin.own_arguments(kwargs)
     return _present(
@@ -231,6 +280,12 @@ def client_scope_present(name, realm, mappers=None, exclusive_mappers=False, pro
 def client_scope_absent(name, realm, profile="keycloak", **kwargs):
     """
     Ensure that a realm has no such client scope. Clients that have it lose it.
+
+    .. code-block:: yaml
+
+        department:
+          itstack_keycloak.client_scope_absent:
+            - realm: it-stack
     """
     return _absent(name, "client_scope_remove", profile, realm=realm)
 
@@ -247,6 +302,13 @@ def group_present(name, realm, profile="keycloak", **kwargs):
         A map of texts or lists of texts; keys that aren't named are left alone.
     profile
         Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        /staff:
+          itstack_keycloak.group_present:
+            - realm: it-stack
+            - attributes: {office: Vienna}
     """
     fields = plugin.own_arguments(kwargs)
     return _present(
@@ -261,6 +323,12 @@ def group_present(name, realm, profile="keycloak", **kwargs):
 def group_absent(name, realm, profile="keycloak", **kwargs):
     """
     Ensure that a realm has no group of that path, nor any below it.
+
+    .. code-block:: yaml
+
+        /staff:
+          itstack_keycloak.group_absent:
+            - realm: it-stack
     """
     return _absent(name, "group_remove", profile, realm=realm)
 
@@ -277,6 +345,13 @@ def realm_role_present(name, realm, profile="keycloak", **kwargs):
         A map of texts or lists of texts; keys that aren't named are left alone.
     profile
         Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        auditor:
+          itstack_keycloak.realm_role_present:
+            - realm: it-stack
+            - description: May read everything
     """
     fields = plugin.own_arguments(kwargs)
     return _present(
@@ -291,6 +366,12 @@ def realm_role_present(name, realm, profile="keycloak", **kwargs):
 def realm_role_absent(name, realm, profile="keycloak", **kwargs):
     """
     Ensure that a realm has no such role.
+
+    .. code-block:: yaml
+
+        auditor:
+          itstack_keycloak.realm_role_absent:
+            - realm: it-stack
     """
     return _absent(name, "realm_role_remove", profile, realm=realm)
 
@@ -335,6 +416,18 @@ pagination, batch_size, cache_policy, connection_timeout, read_timeout
         Those of FreeIPA where nothing is given.
     profile
         Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        freeipa:
+          itstack_keycloak.federation_present:
+            - realm: it-stack
+            - url: ldaps://ipa.it-stack.lab:636
+            - bind_dn: uid=keycloak,cn=sysaccounts,cn=etc,dc=it-stack,dc=lab
+            - bind_credential: secret://freeipa-keycloak
+            - users_dn: cn=users,cn=accounts,dc=it-stack,dc=lab
+            - groups_dn: cn=groups,cn=accounts,dc=it-stack,dc=lab
+            - filter: (!(nsAccountLock=TRUE))
     """
     own = {
         "groups_dn": groups_dn,
@@ -355,5 +448,11 @@ pagination, batch_size, cache_policy, connection_timeout, read_timeout
 def federation_absent(name, realm, profile="keycloak", **kwargs):
     """
     Ensure that a realm has no such federation. The people that it imported go with it, groups stay.
+
+    .. code-block:: yaml
+
+        freeipa:
+          itstack_keycloak.federation_absent:
+            - realm: it-stack
     """
     return _absent(name, "federation_remove", profile, realm=realm)

@@ -101,6 +101,13 @@ def role_present(
         Which server.
 
     A role that was made to expire no longer does.
+
+    .. code-block:: yaml
+
+        wiki_user:
+          itstack_postgresql.role_present:
+            - password: secret://postgresql-wiki
+            - connection_limit: 40
     """
     wanted = {
         "login": login,
@@ -130,6 +137,12 @@ def role_absent(name, reassign_to=None, drop_owned=False, profile="postgresql", 
         ``database_absent``.
     profile
         Which server.
+
+    .. code-block:: yaml
+
+        wiki_user:
+          itstack_postgresql.role_absent:
+            - reassign_to: postgres
     """
     return _absent("role_remove", name, profile, reassign_to=reassign_to, drop_owned=drop_owned)
 
@@ -165,6 +178,13 @@ def database_present(
         the database's owner may create in it.
     profile
         Which server.
+
+    .. code-block:: yaml
+
+        wiki:
+          itstack_postgresql.database_present:
+            - owner: wiki_user
+            - access: {zabbix: [CONNECT]}
     """
     wanted = {
         "owner": owner,
@@ -187,6 +207,12 @@ def database_absent(name, data_loss=False, profile="postgresql", **kwargs):
         Has to be ``True`` where it exists: its data are gone for good.
     profile
         Which server.
+
+    .. code-block:: yaml
+
+        wiki:
+          itstack_postgresql.database_absent:
+            - data_loss: true
     """
     return _absent("database_remove", name, profile, data_loss=data_loss)
 
@@ -203,6 +229,12 @@ def extension_present(name, database, version=None, schema=None, profile="postgr
         Not managed if not given.
     profile
         Which server.
+
+    .. code-block:: yaml
+
+        pg_trgm:
+          itstack_postgresql.extension_present:
+            - database: wiki
     """
     wanted = {"version": version, "schema": schema}
     return _present("extension_apply", name, EXTENSION, wanted, profile, kwargs, database=database)
@@ -218,6 +250,12 @@ def extension_absent(name, database, profile="postgresql", **kwargs):
         Where.
     profile
         Which server.
+
+    .. code-block:: yaml
+
+        pg_trgm:
+          itstack_postgresql.extension_absent:
+            - database: wiki
     """
     return _absent("extension_remove", name, profile, database=database)
 
@@ -237,6 +275,13 @@ def hba_present(name, rules, profile="postgresql", **kwargs):
         empty list removes the block.
     profile
         Which server.
+
+    .. code-block:: yaml
+
+        /etc/postgresql/15/main/pg_hba.conf:
+          itstack_postgresql.hba_present:
+            - rules:
+              - host wiki wiki_user 10.0.50.13/32 scram-sha-256
     """
 
     def apply(test):

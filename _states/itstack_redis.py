@@ -60,6 +60,14 @@ def user_present(
         ``KEYS``.
     profile
         Which server.
+
+    .. code-block:: yaml
+
+        wiki:
+          itstack_redis.user_present:
+            - password: secret://redis-wiki
+            - keys: ["wiki:*"]
+            - channels: ["wiki:*"]
     """
     wanted = declared(
         enabled=enabled,
@@ -94,6 +102,11 @@ def user_absent(name, profile="redis", **kwargs):
         The user. ``default`` and the profile's own are refused.
     profile
         Which server.
+
+    .. code-block:: yaml
+
+        wiki:
+          itstack_redis.user_absent: []
     """
 
     def apply(test):
@@ -121,6 +134,14 @@ def config_present(name, settings, profile="redis", **kwargs):
         hold secrets are refused.
     profile
         Which server.
+
+    .. code-block:: yaml
+
+        "memory of Redis":
+          itstack_redis.config_present:
+            - settings:
+                maxmemory: 256mb
+                maxmemory-policy: noeviction
     """
 
     def apply(test):
