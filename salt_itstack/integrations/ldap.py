@@ -50,7 +50,6 @@ def probe(request: Request) -> str:
         provider=own["provider"],
         ldap_url=own["ldap_url"],
         bind_dn=own["bind_dn"],
-        bind_credential=own["password"],
         person=person,
     )
     expected = request.sandbox.get("group")

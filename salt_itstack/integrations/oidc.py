@@ -11,7 +11,6 @@ from .browser import Browser
 from .facts import url
 from .probing import Request, Unproved
 
-
 #: What each application needs of its client, as `itstack_keycloak.client_present` takes it. `{app}` is the
 #: application's public address, other names are settings of the integration.
 CLIENTS: dict[str, dict[str, Any]] = {

@@ -87,10 +87,10 @@
 
 "keycloak: build":
   cmd.run:
-    - name: bin/kc.sh build && echo '{{ built_with }}' > data/itstack-built-with
+    - name: bin/kc.sh build && echo '{{ built_with }}' > conf/itstack-built-with
     - cwd: {{ folder }}
     - runas: keycloak
-    - unless: grep -qxF '{{ built_with }}' {{ folder }}/data/itstack-built-with
+    - unless: grep -qxF '{{ built_with }}' {{ folder }}/conf/itstack-built-with
     - require:
       - file: "keycloak: settings"
 

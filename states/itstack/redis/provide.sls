@@ -10,10 +10,9 @@ include:
     - password: {{ end.password }}
     - keys:
       - "{{ end.prefix }}*"
-    - channels:
-      - "{{ end.prefix }}*"
-    {#- What a cache and its locks need: also clearing its own database, and reading the server's figures. #}
-    - commands: "+@all -@admin -@dangerous +info +keys +flushdb"
+    - channels: []
+    {#- Of the dangerous commands, clearing a cache by prefix needs KEYS. #}
+    - commands: "+@all -@admin -@dangerous +info +keys"
     - require:
       - itstack: "redis: ready"
 {%- endfor %}

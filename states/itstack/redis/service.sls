@@ -18,10 +18,9 @@
     - template: jinja
     - replace: false
     - show_changes: false
+    {#- No mode: Redis writes it anew with its own, and the folder is closed to others. #}
     - user: redis
     - group: redis
-    - mode: "0640"
-    - makedirs: true
     - require:
       - pkg: "redis: installed"
 
