@@ -7,17 +7,20 @@ no message ever shows a header, a body that was sent, or credentials in a URL.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3.exceptions
 from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
 from urllib3.util import Retry
 
-from .errors import Conflict, Denied, ItstackError, Missing, Rejected, Unreachable
+from .errors import Conflict, Denied, Invalid, ItstackError, Missing, Problem, Rejected, Unreachable
 
 #: Seconds to connect, and seconds between two bytes of an answer.
 TIMEOUT = (5.0, 30.0)
@@ -26,7 +29,23 @@ REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 #: The server, or a proxy before it, asks us to come again.
 COME_AGAIN = frozenset({429, 502, 503, 504})
 
+#: Seconds that a server may make us wait with ``Retry-After``; who asks for more is away for this run.
+LONGEST_WAIT = 20.0
+#: Names whose values must not come back in a message, even if the server repeats them.
+_CONFIDENTIAL = re.compile("pass|secret|token|credential|authorization|cookie|api.?key", re.IGNORECASE)
+
 Token = tuple[str, float]
+
+
+class _Retry(Retry):
+    """Salt's jobs wait for us: no server decides that they hang for hours."""
+
+    def get_retry_after(self, response: Any) -> float | None:
+        try:
+            wanted = super().get_retry_after(response)
+        except urllib3.exceptions.InvalidHeader:
+            return None
+        return None if wanted is None else min(wanted, LONGEST_WAIT)
 
 
 class Answer:
@@ -81,6 +100,11 @@ class Session:
         timeout: tuple[float, float] = TIMEOUT,
         retries: int = 3,
     ) -> None:
+        if "@" in urlsplit(base_url).netloc:
+            raise Invalid(
+                Problem("", "url", None, f"the address of {service or 'a service'} holds credentials"),
+                remedy="give them apart from the address: messages and logs show addresses",
+            )
         self.base_url = base_url.rstrip("/")
         self.service = service
         self.timeout = timeout
@@ -94,9 +118,12 @@ class Session:
         self._session.verify = ca or _system_bundle()
         self._session.headers.update({"Accept": "application/json", **(headers or {})})
         if basic:
-            self._session.auth = (basic[0].encode(), basic[1].encode())
-        retry = Retry(
+            self._session.auth = HTTPBasicAuth(basic[0].encode(), basic[1].encode())
+        self._password = basic[1] if basic else ""
+        retry = _Retry(
             total=retries,
+            # Errors of TLS: no better the second time, and in mid-request not safe to repeat for a POST.
+            other=0,
             backoff_factor=0.3,
             backoff_jitter=0.2,
             backoff_max=10,
@@ -157,7 +184,7 @@ class Session:
         answer = Answer(response)
         if answer.status < 300 or answer.status in accept:
             return answer
-        raise self._error(method, path, answer)
+        raise self._error(method, path, answer, request)
 
     def pages(self, path: str, params: dict[str, Any] | None = None, size: int = 100) -> list[Any]:
         """
@@ -167,10 +194,21 @@ class Session:
             Rows a page.
         """
         rows: list[Any] = []
+        page: Any = None
         while True:
+            before = page
             page = self.get(path, params={**(params or {}), "first": len(rows), "max": size}).data
+            if not isinstance(page, list):
+                raise Rejected(
+                    f"GET {path} wasn't answered with a list",
+                    self.service,
+                    "see that the address is the service's own, not a proxy's or a login page's",
+                )
+            if page and page == before:
+                # This server doesn't page: it would give us the same rows for ever.
+                return rows
             rows.extend(page)
-            if len(page) < size:
+            if len(page) != size:
                 return rows
 
     def renew(self) -> None:
@@ -196,6 +234,12 @@ class Session:
                 allow_redirects=False,
                 **{**request, "headers": headers},
             )
+        except (requests.exceptions.InvalidHeader, UnicodeError):
+            # Its own words show the header.
+            raise Invalid(
+                f"{self.service or self.base_url}: a header of {method} {path} can't be sent",
+                remedy="see that the secret of the profile has no line break, blank or other special letter",
+            ) from None
         except requests.exceptions.SSLError as error:
             raise Unreachable(
                 f"{self.base_url} has a certificate that isn't trusted ({_reason(error)})",
@@ -208,6 +252,12 @@ class Session:
                 service=self.service,
                 remedy="start the service, or correct its address in the map or the profile",
             ) from None
+        except OSError as error:
+            # What requests raises for a CA bundle that isn't there has no class of its own.
+            raise Invalid(
+                Problem("", "ca", self._session.verify, f"can't be used ({str(error)[:200]})"),
+                remedy="name a file of certificates that this minion can read, in the profile or as ca_file",
+            ) from None
 
     def _current_token(self) -> str:
         with self._renewing:
@@ -218,9 +268,12 @@ class Session:
                 self._renew_at = time.monotonic() + max(lifetime * 0.8 - 2, lifetime * 0.5)
             return self._token
 
-    def _error(self, method: str, path: str, answer: Answer) -> ItstackError:
+    def _error(self, method: str, path: str, answer: Answer, request: Mapping[str, Any]) -> ItstackError:
         tried = f"{method} {path} was answered with {answer.status}"
         reason = explanation(answer)
+        for secret in (self._token, self._password, *_confidential(request)):
+            if secret:
+                reason = reason.replace(secret, "(hidden)")
         if reason:
             tried = f"{tried}: {reason}"
         if answer.status == 401:
@@ -251,6 +304,18 @@ def explanation(answer: Answer) -> str:
     if answer.headers.get("Content-Type", "").startswith("text/plain"):
         return answer.text.strip()[:200]
     return ""
+
+
+def _confidential(value: Any, inside: bool = False) -> Iterator[str]:
+    """The texts in a request that a server, repeating what it was sent, must not bring into a message."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _confidential(item, inside or bool(_CONFIDENTIAL.search(str(key))))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _confidential(item, inside)
+    elif inside and isinstance(value, str):
+        yield value
 
 
 def _reason(error: BaseException) -> str:
