@@ -8,6 +8,7 @@ wants to hear of a state: test mode, ``result: None``, ``changes``, comments and
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import os
@@ -98,7 +99,13 @@ class Field:
         """Put the value at its place in a representation."""
         for key in self.keys[:-1]:
             target = target.setdefault(key, {})
-        target[self.keys[-1]] = value
+        last = self.keys[-1]
+        if isinstance(value, Mapping) and isinstance(target.get(last), dict):
+            # Another field was written into this map before.
+            target[last].update(copy.deepcopy(value))
+        else:
+            # A copy, because another field may be written into it, and the value is the caller's.
+            target[last] = copy.deepcopy(value)
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,10 @@ def diff(
         old = None if found is None else spec.read(found)
         left, right = spec.compare(old), spec.compare(value)
         if spec.partial and isinstance(right, dict):
-            left = {key: (left or {}).get(key) for key in right}
+            # By the declared keys: one that was declared empty, and so compares as nothing, is to go.
+            keys = dict.fromkeys([*right, *(value if isinstance(value, Mapping) else ())])
+            left = {key: (left or {}).get(key) for key in keys}
+            right = {key: right.get(key) for key in keys}
         if left == right:
             continue
         if spec.secret:
@@ -257,11 +267,12 @@ def converge(
     try:
         changes = apply(test)
     except Unreachable as error:
-        if test and predicted:
+        if test and predicted is not None:
             outcome.update(
-                result=None,
+                result=None if predicted else True,
                 changes=predicted,
-                comment=f"{name} would be made once this run has started its service",
+                comment=f"{name} would be {'made' if predicted else 'left as it is'} once this run has "
+                "started its service",
             )
             return outcome
         outcome.update(result=False, comment=str(error))
