@@ -15,7 +15,7 @@ from typing import Any
 import salt.pillar
 import salt.utils.sdb
 
-from .errors import Invalid, Missing, Problem
+from .errors import Denied, Invalid, Missing, Problem
 from .secrets import seal
 
 REFERENCE = "secret://"
@@ -30,7 +30,13 @@ def tree(opts: Mapping[str, Any], pillar: Mapping[str, Any] | None) -> Mapping[s
     """
     own = opts.get("itstack")
     given = (pillar or {}).get("itstack")
-    return {**(own if isinstance(own, Mapping) else {}), **(given if isinstance(given, Mapping) else {})}
+    own = own if isinstance(own, Mapping) else {}
+    given = given if isinstance(given, Mapping) else {}
+    whole = {**own, **given}
+    if isinstance(own.get("profiles"), Mapping) and isinstance(given.get("profiles"), Mapping):
+        # Those that the map gives don't take away what the user declared for servers of their own.
+        whole["profiles"] = {**own["profiles"], **given["profiles"]}
+    return whole
 
 
 def profile(
@@ -48,7 +54,7 @@ def profile(
         found: Mapping[str, Any] = wanted
     else:
         profiles = tree(opts, pillar).get("profiles") or {}
-        if wanted not in profiles:
+        if not isinstance(wanted, str) or wanted not in profiles:
             raise Invalid(
                 Problem(
                     "", f"itstack:profiles:{wanted}", None, "there is no such profile",
@@ -56,6 +62,11 @@ def profile(
                 )
             )  # fmt: skip
         found = profiles[wanted]
+        if not isinstance(found, Mapping):
+            raise Invalid(
+                Problem("", f"itstack:profiles:{wanted}", None, f"a {type(found).__name__} is no profile",
+                        "write its address and credentials as a mapping")
+            )  # fmt: skip
     return {key: reveal(value, opts, pillar) for key, value in found.items()}
 
 
@@ -87,7 +98,13 @@ def reveal(value: Any, opts: Mapping[str, Any], pillar: Mapping[str, Any] | None
     if value.startswith(REFERENCE):
         return _unseal(value[len(REFERENCE) :], opts, pillar)
     if value.startswith("sdb://"):
-        secret = salt.utils.sdb.sdb_get(value, dict(opts))
+        try:
+            secret = salt.utils.sdb.sdb_get(value, dict(opts))
+        except KeyError as error:
+            # Salt's loader says so of a driver that it doesn't have.
+            raise Missing(
+                f"{value} can't be asked for: there is no {error}", remedy="correct its driver"
+            ) from None
         if secret is None or secret in ("", value):
             raise Missing(f"{value} gives nothing", remedy="write it there, or correct the reference")
         return secret
@@ -103,7 +120,14 @@ def _unseal(identifier: str, opts: Mapping[str, Any], pillar: Mapping[str, Any] 
             "read it",
         )
     key = pathlib.Path(opts["pki_dir"]) / "minion.pem"
-    return seal.unseal(sealed, key.read_bytes())
+    try:
+        private = key.read_bytes()
+    except OSError as error:
+        raise Denied(
+            f"the secret {identifier} can't be opened, because {key} can't be read ({error.strerror})",
+            remedy="run as root, on the minion that the secret is meant for",
+        ) from None
+    return seal.unseal(sealed, private)
 
 
 def starts_in_this_run(opts: Mapping[str, Any], pillar: Mapping[str, Any] | None, service: Any) -> bool:
