@@ -120,11 +120,17 @@ class Store:
             status = self.path.stat()
         except FileNotFoundError:
             return {}
+        except OSError as error:
+            raise _unusable(self.path, error) from None
         stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
         kept = _read.get(str(self.path))
         if kept and kept[0] == stamp:
             return kept[1]
-        entries = self._decrypt(self.path.read_bytes())
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise _unusable(self.path, error) from None
+        entries = self._decrypt(content)
         _read[str(self.path)] = (stamp, entries)
         return entries
 
@@ -147,9 +153,13 @@ class Store:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[dict[str, Any]]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = self.path.with_name(self.path.name + ".lock")
-        with os.fdopen(os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600), "r+") as handle:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            opened = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unusable(lock, error) from None
+        with os.fdopen(opened, "r+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             entries = dict(self._load())
             yield entries
@@ -160,14 +170,26 @@ class Store:
             if self.path.exists():
                 raise Conflict(f"{self.path} is there without {self.key}", remedy="bring the key back")
             _replace(self.key, Fernet.generate_key())
-        content = Fernet(self.key.read_bytes()).encrypt(
-            json.dumps({"version": 1, "secrets": entries}, sort_keys=True).encode()
+        try:
+            cipher = Fernet(self.key.read_bytes())
+        except ValueError:
+            raise Denied(
+                f"{self.key} isn't a key", remedy="remove it, or name another place as itstack:key"
+            ) from None
+        _replace(
+            self.path, cipher.encrypt(json.dumps({"version": 1, "secrets": entries}, sort_keys=True).encode())
         )
-        _replace(self.path, content)
 
 
 def _entry(value: str, kind: str) -> dict[str, Any]:
     return {"value": value, "kind": kind, "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+
+
+def _unusable(path: pathlib.Path, error: OSError) -> ItstackError:
+    return ItstackError(
+        f"{path} can't be opened ({error.strerror})",
+        remedy="run as the master's user, or correct its place (itstack:store, itstack:key) and rights",
+    )
 
 
 def _replace(path: pathlib.Path, content: bytes) -> None:
