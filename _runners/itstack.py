@@ -205,7 +205,7 @@ def deploy(services=None, until=None, phase_by_phase=False, test=False):
     """
     stack = load_for(__opts__)
     selection = {"services": services, "until": until, "phase_by_phase": phase_by_phase}
-    selection = {key: value for key, value in selection.items() if value not in (None, False)}
+    selection = {key: value for key, value in selection.items() if value is not None and value is not False}
     steps = Selection.of(selection).steps(stack)
     run = progress.follow(__opts__, stack, steps, selection, test)
     found = report.rows(stack, report.recall(_memory()))

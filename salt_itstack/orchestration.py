@@ -15,14 +15,17 @@ from .errors import Invalid, Problem
 from .stack import Stack, Step, steps
 
 #: The keys of the pillar ``itstack_deploy``, and what each must be.
-OPTIONS: dict[str, type | tuple[type, ...]] = {
-    "services": list,
-    "until": str,
-    "phase_by_phase": bool,
-    "prove": bool,
+OPTIONS: dict[str, type] = {"services": list, "until": str, "phase_by_phase": bool, "prove": bool}
+_TYPES = {
+    "services": "list of service ids",
+    "until": "phase such as 1b",
+    "phase_by_phase": "boolean",
+    "prove": "boolean",
 }
 #: Marks a step in the job's arguments, so that whoever follows the event bus knows which it is.
 MARK = "itstack_step"
+#: The last states of the orchestration, of which one runs.
+PROOFS = ("proof", "proof after a failure")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,13 @@ class Selection:
     @classmethod
     def of(cls, given: Mapping[str, Any] | None) -> Selection:
         """From the pillar ``itstack_deploy``. Raises :class:`Invalid` for what isn't an option."""
+        if not isinstance(given or {}, Mapping):
+            remedy = f"give a mapping with {', '.join(OPTIONS)}"
+            raise Invalid(Problem("", "itstack_deploy", given, "isn't a mapping", remedy))
         given = dict(given or {})
+        if isinstance(given.get("until"), int) and not isinstance(given["until"], bool):
+            # On a command line, phase 0 is a number.
+            given["until"] = str(given["until"])
         problems = []
         for key, value in given.items():
             if key not in OPTIONS:
@@ -46,8 +55,10 @@ class Selection:
                         "", f"itstack_deploy:{key}", None, "no such option", f"one of {', '.join(OPTIONS)}"
                     )
                 )
-            elif value is not None and not isinstance(value, OPTIONS[key]):
-                problems.append(Problem("", f"itstack_deploy:{key}", value, "has the wrong type"))
+            elif value is not None and not _fits(key, value):
+                problems.append(
+                    Problem("", f"itstack_deploy:{key}", value, "has the wrong type", f"give a {_TYPES[key]}")
+                )
         if problems:
             raise Invalid(problems)
         chosen = given.get("services")
@@ -61,6 +72,13 @@ class Selection:
     def steps(self, stack: Stack) -> list[Step]:
         """The steps of this selection, in an order in which they could run one by one."""
         return steps(stack, self.services, self.until, self.phase_by_phase)
+
+
+def _fits(key: str, value: Any) -> bool:
+    if key == "services" and isinstance(value, list):
+        # An empty one asks for nothing; it's more likely a mistake than a wish.
+        return bool(value) and all(isinstance(service, str) for service in value)
+    return isinstance(value, OPTIONS[key])
 
 
 def render(stack: Stack, selection: Selection) -> dict[str, Any]:
@@ -112,18 +130,12 @@ def render(stack: Stack, selection: Selection) -> dict[str, Any]:
 def _proof(chosen: list[Step]) -> dict[str, Any]:
     # One of the two runs, whatever happened before: a failed deploy needs the matrix most of all.
     return {
-        "proof": {
+        identifier: {
             "salt.runner": [
                 {"name": "itstack.prove"},
                 {"parallel": True},
-                {"require": [{"salt": step.id} for step in chosen]},
+                {requisite: [{"salt": step.id} for step in chosen]},
             ]
-        },
-        "proof after a failure": {
-            "salt.runner": [
-                {"name": "itstack.prove"},
-                {"parallel": True},
-                {"onfail": [{"salt": step.id} for step in chosen]},
-            ]
-        },
+        }
+        for identifier, requisite in zip(PROOFS, ("require", "onfail"))
     }

@@ -17,7 +17,7 @@ import salt.runner
 import salt.utils.event
 import salt.utils.user
 
-from .orchestration import MARK
+from .orchestration import MARK, PROOFS
 from .stack import Stack, Step
 
 
@@ -148,15 +148,16 @@ def _orchestrate(opts: dict[str, Any], kwarg: dict[str, Any], sender: Any, liste
 def _watch(events: Any, receiver: Any, teller: Teller, run: Run) -> dict[str, Any]:
     jobs: dict[str, str] = {}
     told_proof = False
+    done: dict[str, Any] | None = None
+    last = float("inf")
     while True:
-        if receiver.poll():
-            try:
-                return dict(json.loads(receiver.recv_bytes()))
-            except EOFError:
-                return {
-                    "error": "the orchestration was ended from outside; run it again, it goes on from there"
-                }
-        event = events.get_event(wait=0.5, full=True, auto_reconnect=True)
+        if done is None and receiver.poll():
+            done = _received(receiver)
+            # The ends of the last steps may still be on their way to us.
+            last = time.monotonic() + 2
+        if done is not None and (not jobs or time.monotonic() > last):
+            return done
+        event = events.get_event(wait=0.5 if done is None else 0.1, full=True, auto_reconnect=True)
         teller.tick()
         if not event:
             continue
@@ -174,6 +175,13 @@ def _watch(events: Any, receiver: Any, teller: Teller, run: Run) -> dict[str, An
             run.durations[service] = teller.end(service, _verdict(data))
 
 
+def _received(receiver: Any) -> dict[str, Any]:
+    try:
+        return dict(json.loads(receiver.recv_bytes()))
+    except EOFError:
+        return {"error": "the orchestration was ended from outside; run it again, it goes on from there"}
+
+
 def _mark(job: Mapping[str, Any]) -> str:
     for argument in job.get("arg") or []:
         if isinstance(argument, Mapping) and isinstance(argument.get("pillar"), Mapping):
@@ -182,14 +190,18 @@ def _mark(job: Mapping[str, Any]) -> str:
 
 
 def _verdict(data: Mapping[str, Any]) -> str:
-    states = data.get("return")
-    if not isinstance(states, Mapping):
+    returned = data.get("return")
+    if not isinstance(returned, Mapping):
         return "FAILED"
-    bad = sum(1 for state in states.values() if state.get("result") is False)
-    changed = sum(1 for state in states.values() if state.get("changes"))
-    return (
-        f"FAILED in {bad} states" if bad else f"ready, {changed} changes" if changed else "ready, no changes"
-    )
+    states = [state for state in returned.values() if isinstance(state, Mapping)]
+    bad = sum(1 for state in states if state.get("result") is False)
+    if bad or not states:
+        return f"FAILED in {bad} states" if bad else "FAILED"
+    expected = sum(1 for state in states if state.get("result") is None)
+    if expected:
+        return f"would change {expected} states"
+    changed = sum(1 for state in states if state.get("changes"))
+    return f"ready, {changed} changes" if changed else "ready, no changes"
 
 
 def _conclude(done: Mapping[str, Any], run: Run) -> None:
@@ -206,7 +218,12 @@ def _conclude(done: Mapping[str, Any], run: Run) -> None:
         return
     for state in states.values():
         identifier = str(state.get("__id__"))
-        if identifier.startswith("proof") or identifier.endswith(" is through"):
+        if identifier.endswith(" is through"):
+            continue
+        if identifier in PROOFS:
+            # Only one of the two runs. It may also fail without having touched the matrix.
+            if state.get("__state_ran__", True) and state.get("result") is False:
+                run.failures.append(f"{identifier}: {_reason(state)}")
             continue
         if not state.get("__state_ran__", True):
             run.steps[identifier] = "not started"
@@ -224,6 +241,9 @@ def _count(identifier: str, minion: str, states: Any, run: Run) -> None:
         run.failures.append(f"{identifier} on {minion}: {states}")
         return
     for state in states.values():
+        if not isinstance(state, Mapping):
+            run.failures.append(f"{identifier} on {minion}: {state}")
+            continue
         if state.get("changes"):
             run.changed += 1
         # What only failed because something before it did, repeats its reason.
