@@ -48,8 +48,8 @@ def view(stack: Stack, minion: str) -> dict[str, Any]:
         entry["modes"][end.side] = stack.mode(item.id, end.side)
         peers.setdefault(item.source, facts(stack, item.source))
         peers.setdefault(item.target, facts(stack, item.target))
-    for service in services.values():
-        for need in service["needs"]:
+    for own in services.values():
+        for need in own["needs"]:
             peers.setdefault(need, facts(stack, need))
     profiles = {
         service: profile(stack, service)
