@@ -141,6 +141,8 @@ def _move_scopes(
     # the other list answers 204 and moves nothing. So all are taken first, and given afterwards.
     has = {kind: set(found.get(f"{kind}ClientScopes") or []) for kind in _KINDS}
     target = {kind: set(wanted[field]) for kind, field in _KINDS.items() if field in changes}
+    if not target:
+        return
     known = view.scopes(realm)
     taken = {
         (kind, name)

@@ -45,8 +45,8 @@ def try_stored(view: View, realm: str, found: Row) -> str:
     """
     Bind with what the federation has stored; an empty text, or what went wrong.
 
-    Measured on 26.7: the server takes its stored credential when it is given the mask, the component, and
-    the very address and account that are stored.
+    Measured on 26.7.3: the server uses its stored credential when it gets the mask, the component's id, and
+    the very address and account that are stored; with the mask alone, or another account, it doesn't.
     """
     return view.api.test_ldap(realm, {**_test(found), "action": "testAuthentication"})
 
@@ -108,11 +108,6 @@ def sync(view: View, realm: str, identifier: str, full: bool = True) -> Row:
             "the server's log names the people and why",
         )
     return result
-
-
-def never_synced(found: Row) -> bool:
-    """Whether a federation has never imported anybody."""
-    return settings_of(found, "lastSync") in ("", "-1", "0")
 
 
 def _test(found: Row) -> Row:

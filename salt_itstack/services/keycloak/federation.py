@@ -13,7 +13,7 @@ from ...errors import Invalid, Problem
 from ...reconcile import Changes, body, diff, removal
 from .api import Row
 from .checks import nearest
-from .directory import MAPPERS, PROVIDER, find, mappers_of, never_synced, prove_bind, sync, try_stored
+from .directory import MAPPERS, PROVIDER, find, mappers_of, prove_bind, sync, try_stored
 from .freeipa import FIRST_NAME, FREEIPA, group_mapper
 from .mappers import check_types
 from .realms import apply_group, group_path
@@ -113,8 +113,6 @@ class Federation:
         if any(key.startswith("mapper ") for key in changes):
             check_types(view, self.mappers, MAPPERS)
         changes = self._with_group(view, realm, changes, test)
-        if found is not None and not changes and never_synced(found) and _imports(self.fields):
-            changes = {"people": {"old": "never imported", "new": "imported"}}
         if not changes or test:
             return changes
         self._write(view, realm, name, found, own, changes)

@@ -1,0 +1,225 @@
+"""Keycloak's federation of a real directory with FreeIPA's schema, through Salt's own loader."""
+
+import uuid
+
+import pytest
+from database_fixtures import Salt, assert_converges
+from keycloak_fixtures import BASE, BIND_DN, BIND_PASSWORD, PERSON_PASSWORD, free_port
+
+from salt_itstack.errors import Denied, Missing, Rejected, Unreachable
+from salt_itstack.services.keycloak import readiness
+from salt_itstack.services.keycloak.probe import probe_federation
+
+pytest_plugins = ("keycloak_fixtures",)
+
+NAME = "freeipa"
+COMPONENTS = {"type": "org.keycloak.storage.UserStorageProvider"}
+
+
+@pytest.fixture
+def salt(keycloak_account):
+    return Salt("keycloak", keycloak_account.profile)
+
+
+@pytest.fixture
+def realm(salt, keycloak_account):
+    name = f"people-{uuid.uuid4().hex[:8]}"
+    keycloak_account.ask("POST", "/realms", json={"realm": name, "enabled": True})
+    yield name
+    assert salt.state("realm_absent", name)["result"] is True
+
+
+@pytest.fixture
+def wanted(realm, keycloak_directory):
+    return {
+        "realm": realm,
+        "url": keycloak_directory.url,
+        "bind_dn": BIND_DN,
+        "bind_credential": BIND_PASSWORD,
+        "users_dn": f"cn=users,cn=accounts,{BASE}",
+        "groups_dn": f"cn=groups,cn=accounts,{BASE}",
+        "groups_path": "/freeipa",
+        "filter": "(!(nsAccountLock=TRUE))",
+    }
+
+
+def component(server, realm, name=NAME):
+    rows = server.ask("GET", f"/realms/{realm}/components")
+    return next((row for row in rows if row["name"] == name), None)
+
+
+def refused(salt, function, name, **arguments):
+    failed = salt.state(function, name, **arguments)
+    assert (failed["result"], failed["changes"]) == (False, {}), failed
+    assert BIND_PASSWORD not in str(failed)
+    return failed["comment"]
+
+
+def test_people_come_with_names_and_groups_and_can_log_in(salt, realm, wanted, keycloak_account):
+    changes = assert_converges(salt, "federation_present", NAME, **wanted)
+    assert changes["bind_credential"] == {"old": None, "new": "(hidden)"}
+    assert changes["groups_path"] == {"old": None, "new": "/freeipa"}
+    jane = salt.call("user", realm, "jdoe")
+    assert (jane["firstName"], jane["lastName"], jane["email"]) == ("Jane", "Doe", "jdoe@it-stack.lab")
+    assert jane["federationLink"] == component(keycloak_account, realm)["id"]
+    assert jane["groups"] == ["/freeipa/admin", "/freeipa/users"]
+    mappers = {
+        "groups": {
+            "type": "oidc-group-membership-mapper",
+            "config": {"claim.name": "groups", "full.path": False, "access.token.claim": True,
+                       "id.token.claim": True},
+        }
+    }  # fmt: skip
+    arguments = {"realm": realm, "secret": "Canary-15", "direct_access_grants": True, "mappers": mappers}
+    assert_converges(salt, "client_present", "app", **arguments)
+    claims = keycloak_account.claims(realm, "app", "Canary-15", "jdoe", PERSON_PASSWORD)
+    assert sorted(claims["groups"]) == ["admin", "users"]
+    assert claims["preferred_username"] == "jdoe"
+
+
+def test_hand_made_drift_is_repaired(salt, realm, wanted, keycloak_account):
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    found = component(keycloak_account, realm)
+    path = f"/realms/{realm}/components"
+    config = {
+        **found["config"],
+        "editMode": ["WRITABLE"],
+        "userObjectClasses": ["organizationalPerson,inetOrgPerson"],
+    }
+    keycloak_account.ask("PUT", f"{path}/{found['id']}", json={**found, "config": config})
+    mappers = keycloak_account.ask("GET", path, params={"parent": found["id"]})
+    first = next(row for row in mappers if row["name"] == "first name")
+    keycloak_account.ask(
+        "PUT",
+        f"{path}/{first['id']}",
+        json={**first, "config": {**first["config"], "ldap.attribute": ["cn"]}},
+    )
+    keycloak_account.ask("DELETE", f"{path}/{next(row for row in mappers if row['name'] == 'groups')['id']}")
+    changes = assert_converges(salt, "federation_present", NAME, **wanted)
+    # The same object classes in another order are no drift.
+    assert set(changes) == {"edit_mode", "mapper first name", "mapper groups", "people"}
+    assert changes["mapper first name"]["new"] == {"config": {"ldap.attribute": "givenName"}}
+    assert component(keycloak_account, realm)["config"]["bindCredential"] == ["**********"]
+    assert salt.call("federation_test", NAME, realm) is True
+
+
+def test_a_credential_is_written_again_only_when_the_stored_one_fails(
+    salt, realm, wanted, keycloak_directory, sent
+):
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    # One that the directory doesn't know isn't written over one that works.
+    sent.clear()
+    other = {**wanted, "bind_credential": "Canary-of-the-future"}
+    assert salt.state("federation_present", NAME, **other)["changes"] == {}
+    assert [request.split("/")[-1] for request in sent] == [
+        "components", "testLDAPConnection", "groups",
+    ]  # fmt: skip
+    keycloak_directory.set_password(BIND_DN, "Canary-of-the-future")
+    try:
+        assert f"refuses {BIND_DN}" in refused(salt, "federation_present", NAME, **wanted)
+        with pytest.raises(Denied):
+            salt.call("federation_test", NAME, realm)
+        with pytest.raises(Denied):
+            salt.call("federation_sync", NAME, realm)
+        changes = assert_converges(salt, "federation_present", NAME, **other)
+        assert changes["bind_credential"] == {"old": "(hidden)", "new": "(hidden)"}
+        assert salt.call("federation_test", NAME, realm) is True
+    finally:
+        keycloak_directory.set_password(BIND_DN, BIND_PASSWORD)
+
+
+def test_a_new_group_arrives_with_a_sync_and_leaves_with_one(salt, realm, wanted, keycloak_directory):
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    assert_converges(salt, "group_present", "/ours", realm=realm)
+    name = f"team-{uuid.uuid4().hex[:6]}"
+    dn = f"cn={name},cn=groups,cn=accounts,{BASE}"
+    keycloak_directory.add_group(name, "rroe")
+    assert salt.call("federation_sync", NAME, realm, full=False)["failed"] == 0
+    assert f"/freeipa/{name}" in salt.call("user", realm, "rroe")["groups"]
+    keycloak_directory.connect().delete_s(dn)
+    salt.call("federation_sync", NAME, realm)
+    assert salt.state("group_absent", f"/freeipa/{name}", realm=realm)["changes"] == {}
+    # What isn't below groups_path isn't the directory's to delete.
+    assert salt.state("group_present", "/ours", realm=realm)["changes"] == {}
+
+
+def test_a_directory_that_is_down_fails_and_nothing_is_written(
+    salt, realm, wanted, keycloak_account, keycloak_directory
+):
+    nowhere = {**wanted, "url": f"ldap://127.0.0.1:{free_port()}"}
+    comment = refused(salt, "federation_present", NAME, **nowhere)
+    assert "doesn't reach the directory" in comment and "Remedy: start the directory" in comment
+    assert component(keycloak_account, realm) is None
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    keycloak_directory.stop()
+    try:
+        for test in (False, True):
+            assert "doesn't reach the directory" in refused(
+                salt, "federation_present", NAME, test=test, **wanted
+            )
+        with pytest.raises(Rejected, match="doesn't reach"):
+            salt.call("federation_sync", NAME, realm)
+    finally:
+        keycloak_directory.start()
+    assert salt.state("federation_present", NAME, **wanted)["changes"] == {}
+
+
+def test_a_wrong_credential_fails_and_nothing_is_written(salt, realm, wanted, keycloak_account):
+    wrong = {**wanted, "bind_credential": "Canary-wrong-2"}
+    comment = refused(salt, "federation_present", NAME, **wrong)
+    assert f"refuses {BIND_DN}" in comment and "Canary-wrong-2" not in comment
+    assert component(keycloak_account, realm) is None
+
+
+def test_unknown_settings_are_refused_with_the_nearest(salt, realm, wanted, keycloak_account):
+    assert "did you mean users_dn?" in refused(salt, "federation_present", NAME, **wanted, user_dn="x")
+    mapper = {"number": {"type": "user-attribute-ldap-mapper", "config": {"ldap.atribute": "uidNumber"}}}
+    assert "did you mean ldap.attribute?" in refused(
+        salt, "federation_present", NAME, **wanted, mappers=mapper
+    )
+    mapper = {"number": {"type": "user-attribut-ldap-mapper"}}
+    assert "did you mean user-attribute-ldap-mapper?" in refused(
+        salt, "federation_present", NAME, **wanted, mappers=mapper
+    )
+    assert component(keycloak_account, realm) is None
+
+
+def test_a_federation_is_removed_with_its_people(salt, realm, wanted):
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    assert_converges(salt, "federation_absent", NAME, realm=realm)
+    with pytest.raises(Missing):
+        salt.call("user", realm, "jdoe")
+    with pytest.raises(Missing, match="federation_present"):
+        salt.call("federation_sync", NAME, realm)
+
+
+def test_the_probe_tells_the_groups_of_a_person(salt, realm, wanted, keycloak_account, keycloak_directory):
+    asked = {
+        "realm": realm,
+        "provider": NAME,
+        "ldap_url": wanted["url"],
+        "bind_dn": BIND_DN,
+        "person": "jdoe",
+    }
+    with pytest.raises(Missing, match="no federation freeipa"):
+        probe_federation(keycloak_account.profile, **asked)
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    assert probe_federation(keycloak_account.profile, **asked) == ["admin", "users"]
+    with pytest.raises(Rejected, match="connectionUrl"):
+        probe_federation(keycloak_account.profile, **{**asked, "ldap_url": "ldaps://elsewhere"})
+    keycloak_directory.stop()
+    try:
+        with pytest.raises(Rejected, match="doesn't reach the directory"):
+            probe_federation(keycloak_account.profile, **asked)
+    finally:
+        keycloak_directory.start()
+
+
+def test_readiness_says_what_answers(keycloak_account):
+    assert readiness(keycloak_account.facts) == "Keycloak"
+    # The management interface may be closed to other machines.
+    assert readiness({**keycloak_account.facts, "ports": {"management": free_port()}}) == "Keycloak"
+    with pytest.raises(Unreachable, match="no answer"):
+        readiness({**keycloak_account.facts, "url": f"http://127.0.0.1:{free_port()}"})
+    with pytest.raises(Unreachable, match="isn't usable"):
+        readiness({**keycloak_account.facts, "url": f"http://127.0.0.1:{keycloak_account.management}"})
