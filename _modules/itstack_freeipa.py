@@ -14,6 +14,7 @@ Configuration, in pillar or in the minion's configuration:
           ca: /etc/ipa/ca.crt                # optional; the system's trust otherwise
           address: 10.0.50.11                # optional: where to connect while the name doesn't resolve
           ldap: ldaps://ipa.it-stack.lab     # optional: where bind passwords are tried
+          ldap_start_tls: true               # optional: for ldap://; false only on the server itself
 
 Each function takes ``profile``: a name below ``itstack:profiles``, or such a dictionary itself. All reading
 is done in bulk, once per run.
@@ -60,6 +61,8 @@ def _server(settings):
             settings["password"],
             ca=settings.get("ca"),
             address=settings.get("address"),
+            # A dry run doesn't wait for what the run itself would start.
+            retries=0 if __opts__.get("test") else 3,
         ),
     )
 
@@ -317,7 +320,8 @@ def _works(found, password, check, mark, settings):
     if check == "fingerprint":
         return fingerprint.known(__opts__, mark, password) is True
     url = settings.get("ldap") or f"ldaps://{settings['host']}"
-    return directory.accepts(url, found["dn"], password, ca=settings.get("ca"))
+    start_tls = settings.get("ldap_start_tls", True)
+    return directory.accepts(url, found["dn"], password, settings.get("ca"), start_tls)
 
 
 def _write(kind, name, wanted, rewrite, settings, test, exclusive=False):

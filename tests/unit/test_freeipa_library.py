@@ -122,6 +122,11 @@ def test_everything_that_is_wrong_comes_at_once():
         SYSTEM_ACCOUNT.predicted("keycloak", {"description": "x"})
 
 
+def test_no_members_are_an_empty_list():
+    assert diff(GROUP.resource, {"users": []}, {"cn": ["staff"]}) == {}
+    assert diff(USER.resource, {"mail": [], "telephone_numbers": []}, {"uid": ["jdoe"]}) == {}
+
+
 def test_posix_groups_are_known_by_their_classes():
     plain = {"objectclass": ["groupofnames", "ipausergroup"]}
     posix = {"objectclass": ["groupofnames", "PosixGroup"]}

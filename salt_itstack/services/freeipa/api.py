@@ -74,11 +74,19 @@ class FreeIPA:
     ca
         Path of the CA bundle, ``/etc/ipa/ca.crt`` on an enrolled machine; ``None`` is the system's.
     address
-        Where to connect to, if ``host`` doesn't resolve yet.
+        Where to connect to, with a port where it isn't 443, if ``host`` doesn't resolve yet.
+    retries
+        How often a connection that isn't accepted is tried again.
     """
 
     def __init__(
-        self, host: str, user: str, password: str, ca: str | None = None, address: str | None = None
+        self,
+        host: str,
+        user: str,
+        password: str,
+        ca: str | None = None,
+        address: str | None = None,
+        retries: int = 3,
     ) -> None:
         self.host = host
         self._user = user
@@ -89,6 +97,7 @@ class FreeIPA:
             f"https://{address or host}",
             service=SERVICE,
             ca=ca,
+            retries=retries,
             headers={
                 "Referer": f"https://{host}/ipa",
                 "Host": host,
@@ -205,6 +214,19 @@ class FreeIPA:
     def ping(self) -> str:
         """What the server says of itself: ``IPA server version 4.13.1. API version 2.257``."""
         return str(self.call("ping").get("summary", ""))
+
+    def version(self, timeout: tuple[float, float] | None = None) -> str:
+        """
+        The server's version, by the one command that needs no login.
+
+        timeout
+            Seconds to connect and between two bytes of the answer.
+        """
+        content = {"method": "i18n_messages", "params": [[], {"version": API_VERSION}], "id": 0}
+        answer = self._http.post("/ipa/i18n_messages", json=content, timeout=timeout, accept=(400,))
+        if answer.status == 400:
+            raise self._wrong_name("i18n_messages")
+        return str(answer.data.get("version", "")) if isinstance(answer.data, dict) else ""
 
     def close(self) -> None:
         """Close the connections."""

@@ -19,16 +19,25 @@ def is_available() -> bool:
     return ldap is not None
 
 
-def accepts(url: str, dn: str, password: str, ca: str | None = None, timeout: float = TIMEOUT) -> bool:
+def accepts(
+    url: str,
+    dn: str,
+    password: str,
+    ca: str | None = None,
+    start_tls: bool = True,
+    timeout: float = TIMEOUT,
+) -> bool:
     """
     Whether a DN can bind with this password.
 
     url
-        ``ldaps://HOST`` or ``ldap://HOST``; the latter is upgraded by StartTLS where a CA is given.
+        ``ldaps://HOST`` or ``ldap://HOST``.
     dn, password
         Only for accounts that no failed bind can lock, such as system accounts: never a person's.
     ca
-        Path of the CA bundle.
+        Path of the CA bundle; ``None`` is the system's.
+    start_tls
+        Encrypt a connection to ``ldap://`` before the password is sent.
     timeout
         Seconds.
 
@@ -42,7 +51,7 @@ def accepts(url: str, dn: str, password: str, ca: str | None = None, timeout: fl
         )
     connection = _connection(url, ca, timeout)
     try:
-        if ca and url.startswith("ldap://"):
+        if start_tls and url.startswith("ldap://"):
             connection.start_tls_s()
         connection.simple_bind_s(dn, password)
     except ldap.INVALID_CREDENTIALS:

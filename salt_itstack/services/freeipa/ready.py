@@ -14,7 +14,7 @@ import dns.rdatatype
 
 from ...errors import ItstackError, Unreachable
 from . import directory
-from .api import API_VERSION, SERVICE, FreeIPA
+from .api import SERVICE, FreeIPA
 
 #: Seconds for each question: a gate asks again and again.
 PATIENCE = 2.0
@@ -25,29 +25,25 @@ def readiness(facts: Mapping[str, Any]) -> str:
     What FreeIPA is and which version, once its web, directory and DNS parts all answer.
 
     facts
-        ``address``, ``fqdn``, ``domain`` of the server, with ``ca_file``, ``base_dn`` and ``ports``. Its web
-        part is always on 443: FreeIPA refuses other ports itself.
+        ``address``, ``fqdn``, ``domain`` of the server, with ``ca_file``, ``base_dn``, and its ``ports``:
+        ``ldap``, ``dns``, ``https``.
 
     Raises :class:`Unreachable` naming the part that doesn't.
     """
     address, ports = facts["address"], facts.get("ports") or {}
     _directory(address, int(ports.get("ldap", 389)), facts.get("base_dn") or "")
     _names(address, int(ports.get("dns", 53)), facts["domain"])
-    return _web(facts["fqdn"], address, facts.get("ca_file"))
+    return _web(facts["fqdn"], f"{address}:{ports.get('https', 443)}", facts.get("ca_file"))
 
 
 def _web(fqdn: str, address: str, ca: str | None) -> str:
-    # The one command that needs no login: it proves Apache and the WSGI application behind it.
-    server = FreeIPA(fqdn, "", "", ca=ca, address=address)
+    server = FreeIPA(fqdn, "", "", ca=ca, address=address, retries=0)
     try:
-        content = {"method": "i18n_messages", "params": [[], {"version": API_VERSION}], "id": 0}
-        answer = server._http.post("/ipa/i18n_messages", json=content, timeout=(PATIENCE, PATIENCE))
+        return f"FreeIPA {server.version((PATIENCE, PATIENCE))}".strip()
     except ItstackError as error:
         raise Unreachable(f"its web part isn't ready ({error})", SERVICE) from None
     finally:
         server.close()
-    version = answer.data.get("version") if isinstance(answer.data, dict) else ""
-    return f"FreeIPA {version}".strip()
 
 
 def _directory(address: str, port: int, base: str) -> None:
