@@ -247,7 +247,9 @@ class Directory:
             userPassword=BIND_PASSWORD,
         )
         # What isn't a POSIX account may be read by nobody but administrators.
-        classes = "top person organizationalperson inetorgperson inetuser posixaccount ipaobject".split()
+        classes = [
+            "top", "person", "organizationalperson", "inetorgperson", "inetuser", "posixaccount", "ipaobject",
+        ]  # fmt: skip
         for uid, first, last in (("jdoe", "Jane", "Doe"), ("rroe", "Richard", "Roe")):
             self._add(
                 f"uid={uid},cn=users,cn=accounts,{BASE}",
