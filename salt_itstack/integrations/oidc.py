@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -128,7 +129,7 @@ def probe(request: Request) -> str:
 def _nextcloud(browser: Browser, request: Request, person: str, password: str) -> list[str]:
     application = request.values["application"]
     # ?direct would be the local form; the app redirects by its own number for the provider.
-    number = _nextcloud_provider(browser, request)
+    number = _nextcloud_provider(request)
     page = browser.open(f"{application}/apps/user_oidc/login/{number}")
     browser.log_in(page, person, password)
     answer = browser.open(
@@ -144,11 +145,17 @@ def _nextcloud(browser: Browser, request: Request, person: str, password: str) -
     return sorted(data.get("groups") or [])
 
 
-def _nextcloud_provider(browser: Browser, request: Request) -> int:
-    from ..services.nextcloud.occ import Occ
+def _nextcloud_provider(request: Request) -> int:
+    from ..services.nextcloud.occ import COMMAND, WEB_USER, Occ
 
+    profile = request.profile("nextcloud")
+    occ = Occ(
+        profile.get("occ_command", COMMAND),
+        profile.get("web_user", WEB_USER),
+        {"PATH": os.environ.get("PATH", os.defpath)},
+    )
     identifier = request.values["identifier"]
-    for row in Occ.of(request.profile("nextcloud")).providers():
+    for row in occ.rows("user_oidc:providers"):
         if row["identifier"] == identifier:
             return int(row["id"])
     raise ItstackError(f"there is no login provider {identifier}", "nextcloud", "apply the highstate")
