@@ -172,6 +172,34 @@ def ready(service):
         return {"ready": False, "reason": str(error)}
 
 
+def versions():
+    """
+    The servers behind this minion's services, as they say themselves: ``PostgreSQL 15.18``, by service id.
+
+    What doesn't answer, or doesn't tell, is left out.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' itstack.versions
+    """
+    pillar = plugin.fresh_pillar(__opts__, __grains__)
+    tree = plugin.tree(__opts__, pillar)
+    found = {}
+    for service, own in (tree.get("services") or {}).items():
+        ask = f"itstack_{service}.version"
+        try:
+            if ask in __salt__:
+                access = plugin.profile(service, __opts__, pillar)
+                found[service] = f"{own['name']} {__salt__[ask](profile=access)}"
+            else:
+                found[service] = readiness(own)
+        except ItstackError:
+            continue
+    return found
+
+
 def probe(integrations=None):
     """
     Prove the integrations whose consuming end is on this minion, each through both ends.
@@ -212,7 +240,7 @@ def _prove(identifier, item, tree, pillar):
         row.update(state="broken", reason=str(error))
     except ImportError as error:
         row.update(state="unproved", reason=f"{error.name} isn't installed on this minion")
-    except Exception as error:  # noqa: BLE001  one probe's own fault must not hide the other rows
+    except Exception as error:  # one probe's own fault must not hide the other rows
         log.exception("the probe of %s failed", identifier)
         row.update(state="unproved", reason=f"the probe itself failed ({type(error).__name__}); see the log")
     row["seconds"] = round(time.monotonic() - started, 2)

@@ -12,11 +12,12 @@ import functools
 import logging
 import pathlib
 
-from salt_itstack import drift, progress, report
+from salt_itstack import progress, report
 from salt_itstack.errors import Invalid, ItstackError, Problem
 from salt_itstack.fleet import Fleet
 from salt_itstack.master import configuration
 from salt_itstack.orchestration import Selection
+from salt_itstack.proof import verdicts
 from salt_itstack.secrets import policy
 from salt_itstack.secrets.sealing import specification
 from salt_itstack.secrets.store import Store
@@ -145,34 +146,22 @@ def prove(integrations=None):
 
 
 def _prove(stack, only):
-    wanted = [item.id for item in stack.integrations.values() if stack.active(item.id)]
-    wanted = [item for item in wanted if only is None or item in only]
+    wanted = [
+        item.id
+        for item in stack.integrations.values()
+        if stack.active(item.id) and (only is None or item.id in only)
+    ]
     fleet = Fleet(__opts__)
-    provers = {item: stack.minion(stack.integrations[item].target) for item in wanted}
+    provers = {stack.minion(stack.integrations[item].target) for item in wanted}
     ends = {stack.minion(end.service.id) for end in stack.ends() if end.integration.id in wanted}
-    probes = fleet.ask(provers.values(), "itstack.probe", timeout=60, integrations=wanted)
-    runs = fleet.ask(ends, "state.highstate", timeout=60, test=True)
-    differences = {}
-    for run in runs.values():
-        for identifier, reason in drift.drifted(run, wanted).items():
-            differences[identifier] = "; ".join(filter(None, [differences.get(identifier), reason]))
-    when = report.now()
-    proofs = {}
-    for identifier, minion in provers.items():
-        answer = probes.get(minion)
-        row = answer.get(identifier) if isinstance(answer, dict) else None
-        if row is None:
-            told = "doesn't answer" if answer is None else f"can't probe: {str(answer)[:300]}"
-            row = {"state": "unproved", "reason": f"{minion} {told}", "against": ""}
-        # Something that works although it isn't as declared is drift; what doesn't work is broken first.
-        if identifier in differences and row["state"] == "works":
-            row = {**row, "state": "drifted", "reason": differences[identifier]}
-        proofs[identifier] = {
-            "state": row["state"],
-            "reason": row["reason"],
-            "against": row["against"],
-            "proved_at": when if row["state"] != "unproved" else None,
-        }
+    proofs = verdicts(
+        stack,
+        wanted,
+        probes=fleet.ask(provers, "itstack.probe", timeout=60, integrations=wanted),
+        runs=fleet.ask(ends, "state.highstate", timeout=60, test=True),
+        versions=fleet.ask(ends, "itstack.versions", timeout=30),
+        when=report.now(),
+    )
     report.remember(_memory(), {**report.recall(_memory()), **proofs})
     return stack, report.recall(_memory())
 
