@@ -115,6 +115,7 @@ class Lab:
     authority: Path
     started_in: float = 0.0
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    programs: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def ldap_url(self) -> str:
@@ -125,6 +126,14 @@ class Lab:
         reply = made.login(user, password)
         assert reply.status == 200, (user, reply.status, dict(reply.headers))
         return made
+
+    def stop_directory(self) -> None:
+        self.processes[0].terminate()
+        self.processes[0].wait(timeout=30)
+
+    def start_directory(self) -> None:
+        self.processes[0] = _launch(self.root, self.programs[0])
+        _await(self, self.ldap_port)
 
     def stop(self) -> None:
         for process in reversed(self.processes):
@@ -183,13 +192,8 @@ def start(root: Path) -> Lab:
     )  # fmt: skip
     begun = time.monotonic()
     for program in programs:
-        log = (root / f"{program['name']}.log").open("wb")
-        options: dict[str, Any] = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
-        lab.processes.append(subprocess.Popen(
-            program["command"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd="/",
-            env={**os.environ, "PYTHONPATH": str(Path(directory.__file__).parents[2])},
-            **(options if os.geteuid() == 0 else {}),
-        ))  # fmt: skip
+        lab.processes.append(_launch(root, program))
+    lab.programs = programs
     try:
         for port in (lab.ldap_port, lab.ldaps_port, lab.rpc_port):
             _await(lab, port)
@@ -198,6 +202,18 @@ def start(root: Path) -> Lab:
         raise
     lab.started_in = time.monotonic() - begun
     return lab
+
+
+def _launch(root: Path, program: dict[str, Any]) -> subprocess.Popen[bytes]:
+    user = program["user"]
+    options: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        options = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+    with (root / f"{program['name']}.log").open("ab") as log:
+        return subprocess.Popen(
+            program["command"], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd="/",
+            env={**os.environ, "PYTHONPATH": str(Path(directory.__file__).parents[2])}, **options,
+        )  # fmt: skip
 
 
 def _await(lab: Lab, port: int) -> None:

@@ -29,6 +29,12 @@ HBAC = "cn=hbac"
 DNS = "cn=dns"
 ACCOUNTS = "cn=sysaccounts,cn=etc"
 
+# Containers whose entries are named by something else than cn.
+NAMED_BY = {
+    USERS: "uid", ACCOUNTS: "uid", HOSTS: "fqdn", SERVICES: "krbprincipalname", DNS: "idnsname",
+    HBAC: "ipauniqueid", f"cn=sudorules,{SUDO}": "ipauniqueid", f"cn=sudocmds,{SUDO}": "ipauniqueid",
+}  # fmt: skip
+
 STANDARD = (
     "cn || description || displayname || gecos || gidnumber || givenname || homedirectory || initials ||"
     " loginshell || manager || objectclass || sn || title || uid || uidnumber"
@@ -160,6 +166,7 @@ def rules(base: str) -> Iterator[tuple[str, str]]:
                        ' nsaccountlock")')
     yield USERS, _rule("Read User Membership", ALL, "read,search,compare", '(targetattr = "memberof")')
     yield USERS, _rule("User Self service", SELF, "write", f'(targetattr = "{OWN}")')
+    yield USERS, _rule("Self can write own password", SELF, "write", '(targetattr = "userPassword")')
     yield USERS, _rule("Users can manage their own SSH public keys", SELF, "write", '(targetattr = "ipasshpubkey")')
     yield GROUPS, _rule("Read Groups", ANYONE, "read,search,compare",
                         '(targetattr = "businesscategory || cn || description || gidnumber || o || objectclass || ou'
@@ -180,9 +187,10 @@ def permission_rule(permission: Permission, base: str) -> str:
     grantee = f'groupdn = "ldap:///cn={permission.name},{PERMISSIONS},{base}"'
     grantee = {"permission": grantee, "all": ALL, "anonymous": ANYONE}[permission.bind]
     target = f'(targetattr = "{permission.attributes}")' if permission.attributes else ""
-    # Without a target the rule would also cover the container itself, which nobody is to remove.
+    # Without a target the rule would also cover the container itself, which nobody is to remove. A wildcard
+    # counts only behind an attribute's name.
     if permission.rights in ("add", "delete"):
-        target = f'(target = "ldap:///*,{permission.where},{base}")'
+        target = f'(target = "ldap:///{NAMED_BY.get(permission.where, "cn")}=*,{permission.where},{base}")'
     if permission.filter:
         target += f'(targetfilter = "{permission.filter.format(base=base)}")'
     return _rule(f"permission:{permission.name}", grantee, permission.rights, target)

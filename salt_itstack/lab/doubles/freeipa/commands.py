@@ -39,7 +39,7 @@ class Call:
     version: tuple[int, int] = API_VERSION
     messages: list[dict[str, Any]] = field(default_factory=list)
 
-    def tell(self, kind: str, name: str, code: int, message: str, **data: Any) -> None:
+    def tell(self, kind: str, name: str, code: int, message: str, /, **data: Any) -> None:
         """Add a message to the answer."""
         self.messages.append({"type": kind, "name": name, "message": message, "code": code, "data": data})
 

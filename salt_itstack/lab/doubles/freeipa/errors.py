@@ -17,7 +17,7 @@ class RpcError(Exception):
         The values in that text, by their names.
     """
 
-    def __init__(self, code: int, name: str, message: str, **data: Any) -> None:
+    def __init__(self, code: int, name: str, message: str, /, **data: Any) -> None:
         super().__init__(message)
         self.code, self.name, self.message, self.data = code, name, message, data
 

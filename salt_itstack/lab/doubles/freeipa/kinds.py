@@ -40,6 +40,10 @@ class Kind:
         For each attribute that holds DNs, the kinds of entries that it may name.
     member_commands
         Suffix of a command pair, the attribute it writes, and the kinds it takes.
+    reverse_commands
+        Suffix of a command pair, and the kind of entries that this one becomes a member of.
+    answers_whole
+        Whether an added entry is answered with all its attributes.
     by_number
         Whether entries are named by ipaUniqueID in the tree, and found by their cn.
     """
@@ -58,6 +62,8 @@ class Kind:
     searched: tuple[str, ...] = ("cn", "description")
     links: dict[str, tuple[str, ...]] = {}
     member_commands: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    reverse_commands: tuple[tuple[str, str], ...] = ()
+    answers_whole = False
     by_number = False
     numbered = True
     shows_password = False
@@ -89,6 +95,13 @@ class Kind:
                     return run(call, key, options, attribute, kinds)
 
                 made.append(Command(f"{self.name}_{verb}_{suffix}", bound, [key], (*options, *shown)))
+        for suffix, kind in self.reverse_commands:
+            for verb, what in (("add", "add"), ("remove", "delete")):
+                def backwards(call: Call, key: Any, options: Options, kind: str = kind, what: str = what) -> dict[str, Any]:
+                    return self._change_owner(call, key, options, kind, what)
+
+                options = [Parameter(kind, many=True, attribute=False)]
+                made.append(Command(f"{self.name}_{verb}_{suffix}", backwards, [key], (*options, *shown)))
         return made
 
     def _members_option(self) -> tuple[Parameter, ...]:
@@ -102,17 +115,21 @@ class Kind:
     def dn(self, call: Call, key: str) -> str:
         """DN of the entry with this key, which for most kinds needn't exist."""
         if self.by_number:
-            found, _ = call.me.search(self.base(call), ONE, f"(cn={escape(key)})", ["1.1"])
-            if not found:
+            dn = self._numbered_dn(call, key)
+            if not dn:
                 raise self.missing(key)
-            return found[0].dn
+            return dn
         return f"{self.rdn}={name_in_dn(key)},{self.base(call)}"
+
+    def _numbered_dn(self, call: Call, key: str) -> str:
+        found, _ = call.me.search(self.base(call), ONE, f"({self.key.name}={escape(key)})", ["1.1"])
+        return found[0].dn if found else ""
 
     def key_of(self, call: Call, dn: str) -> str:
         """The key of an entry that's named by its DN."""
         if self.by_number:
-            found = call.manager.get(dn, ["cn"])
-            return found.first("cn") if found else key_of(dn)
+            found = call.manager.get(dn, [self.key.name])
+            return found.first(self.key.name.lower()) if found else key_of(dn)
         return key_of(dn)
 
     def missing(self, key: str) -> errors.RpcError:
@@ -136,8 +153,7 @@ class Kind:
         extra = self.before_add(call, key, values, options) or {}
         _apply_pairs(values, options)
         if self.by_number:
-            found, _ = call.me.search(self.base(call), ONE, f"(cn={escape(key)})", ["1.1"])
-            if found:
+            if self._numbered_dn(call, key):
                 raise self._exists(key)
             dn = f"ipaUniqueID={values['ipauniqueid'][0]},{self.base(call)}"
         else:
@@ -257,6 +273,27 @@ class Kind:
         result = self.answer(call, self._read(call, dn, wanted, key), wanted, options, "member")
         return {"completed": completed, "failed": {attribute.lower(): failed}, "result": {**result, "dn": dn}}
 
+    def _change_owner(self, call: Call, key: Any, options: Options, kind: str, what: str) -> dict[str, Any]:
+        """Let this entry into others, or out of them."""
+        key = self.normal_key(call, key)
+        dn = self.dn(call, key)
+        if call.me.get(dn, ["1.1"]) is None:
+            raise self.missing(key)
+        failed, completed, other = [], 0, call.kinds[kind]
+        for name in options.get(kind) or []:
+            try:
+                owner = other.dn(call, name)
+                if call.me.get(owner, ["1.1"]) is None:
+                    raise errors.not_found(f"{other.label} not found")
+                call.me.change(owner, [(what, "member", [dn])])
+                completed += 1
+            except errors.RpcError as error:
+                told = {4202: ALREADY if what == "add" else NOT_THERE}.get(error.code, error.message)
+                failed.append([name, told])
+        wanted = self.wanted(options)
+        result = self.answer(call, self._read(call, dn, wanted, key), wanted, options, "member")
+        return {"completed": completed, "failed": {"member": {kind: failed}}, "result": {**result, "dn": dn}}
+
     def change_member(self, call: Call, dn: str, attribute: str, kind: str, name: str, what: str) -> str:
         """Let one member in or out. Returns "" or what is wrong."""
         try:
@@ -282,7 +319,8 @@ class Kind:
         names = [*self.defaults, *(name.lower() for name in extra or {})]
         if options.get("no_members"):
             names = [one for one in names if not self._is_link(one)]
-        return ["*", *names] if options.get("all") else names
+        whole = self.answers_whole and "objectclass" in (extra or {}) and self.key.name in (extra or {})
+        return ["*", *names] if options.get("all") or whole else names
 
     def wanted_of_find(self, options: Options) -> list[str]:
         if options.get("pkey_only"):

@@ -112,7 +112,7 @@ class People(Kind):
     )  # fmt: skip
     searched = ("uid", "givenname", "sn", "telephonenumber", "ou", "title")
     links = {"memberof": ("group", "netgroup", "role", "hbacrule", "sudorule")}
-    shows_password = True
+    shows_password = answers_whole = True
 
     def commands(self) -> list[Command]:
         made = [Command(f"user_{verb}", run, [self.key]) for verb, run in
@@ -129,8 +129,9 @@ class People(Kind):
     # --- adding
 
     def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
-        if call.manager.get(f"uid={key},{DELETED},{call.realm.base}", ["1.1"]):
-            raise self._exists(key)
+        for dn in (self.dn(call, key), f"uid={key},{DELETED},{call.realm.base}"):
+            if call.manager.get(dn, ["1.1"]):
+                raise self._exists(key)
         self._number(call, key, values, options)
         first, last = values["givenname"][0], values["sn"][0]
         principal = f"{key}@{call.realm.name}"
@@ -184,11 +185,6 @@ class People(Kind):
         private = call.manager.get(f"cn={key},{access.GROUPS},{base}", ["ipauniqueid"])
         if private and private.first("ipauniqueid") == "autogenerate":
             call.manager.change(private.dn, [("replace", "ipaUniqueID", [self.new_number()])])
-
-    def wanted(self, options: Options, extra: dict[str, Any] | None = None) -> list[str]:
-        # An added person is answered whole.
-        whole = extra is not None and "objectclass" in extra
-        return super().wanted({**options, "all": options.get("all") or whole}, extra)
 
     def _complete(self, call: Call, values: dict[str, list[Any]]) -> None:
         """Bring values to the form that's stored."""

@@ -11,9 +11,12 @@ from salt_itstack.lab.doubles.freeipa import errors, general
 from salt_itstack.lab.doubles.freeipa.accounts import Accounts
 from salt_itstack.lab.doubles.freeipa.commands import API_VERSION, SERVER_VERSION, Call, Command, Realm
 from salt_itstack.lab.doubles.freeipa.groups import Groups
+from salt_itstack.lab.doubles.freeipa.hosts import HostGroups, Hosts, Services
 from salt_itstack.lab.doubles.freeipa.kinds import Kind
 from salt_itstack.lab.doubles.freeipa.parameters import Parameter, anything
 from salt_itstack.lab.doubles.freeipa.people import People
+from salt_itstack.lab.doubles.freeipa.roles import Permissions, Privileges, Roles
+from salt_itstack.lab.doubles.freeipa.rules import AccessRules, AccessServices, SudoCommands, SudoRules
 from salt_itstack.lab.doubles.freeipa.store import Directory
 from salt_itstack.lab.doubles.freeipa.values import decode, encode
 
@@ -24,7 +27,10 @@ UNSAID = (2, 51)
 
 def kinds() -> dict[str, Kind]:
     """The kinds of entries that the double offers, by the prefix of their commands."""
-    made: list[Kind] = [People(), Groups(), Accounts()]
+    made: list[Kind] = [
+        People(), Groups(), Accounts(), Hosts(), HostGroups(), Services(), SudoCommands(), SudoRules(), AccessRules(),
+        AccessServices(), Roles(), Privileges(), Permissions(),
+    ]  # fmt: skip
     return {kind.name: kind for kind in made}
 
 
@@ -74,9 +80,9 @@ class Interface:
             )
             call.tell("warning", "VersionMissing", 13001, text, server_version=server)
         self._refuse_other_major(options)
-        positional, chosen = command.prepare(arguments, options)
-        chosen.pop("version", None)
         try:
+            positional, chosen = command.prepare(arguments, options)
+            chosen.pop("version", None)
             result = command.run(call, *positional, chosen)
         except (errors.RpcError, errors.DirectoryDown):
             raise

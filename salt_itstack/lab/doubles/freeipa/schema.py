@@ -79,7 +79,8 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
 
 # name: (parent, kind, required attributes, allowed attributes)
 CLASSES: dict[str, tuple[str, str, str, str]] = {
-    "ipaObject": ("top", "AUXILIARY", "ipaUniqueID", ""),
+    # Without a parent, as there: else the server would add "top" to entries that don't name it.
+    "ipaObject": ("", "AUXILIARY", "ipaUniqueID", ""),
     "nestedGroup": ("groupOfNames", "STRUCTURAL", "", "memberOf"),
     "ipaUserGroup": ("nestedGroup", "STRUCTURAL", "", ""),
     "ipaHostGroup": ("nestedGroup", "STRUCTURAL", "", ""),
@@ -106,7 +107,7 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
     ),
     "ipaService": ("top", "AUXILIARY", "", "memberOf managedBy userCertificate ipaKrbAuthzData"),
     "ipaAssociation": (
-        "top", "ABSTRACT", "ipaUniqueID cn",
+        "", "ABSTRACT", "ipaUniqueID cn",
         "memberUser userCategory memberHost hostCategory ipaEnabledFlag externalHost externalUser description",
     ),
     "ipaHBACRule": ("ipaAssociation", "STRUCTURAL", "accessRuleType", "memberService serviceCategory memberOf"),
@@ -155,7 +156,7 @@ def lines() -> list[str]:
         parts += [f"SYNTAX {syntax}"] + (["SINGLE-VALUE"] if single else [])
         made.append(f"attributeTypes: ( {' '.join(parts)} X-ORIGIN 'FreeIPA' )")
     for name, (parent, kind, required, allowed) in CLASSES.items():
-        parts = [NUMBERS.get(name, f"{name}-oid"), f"NAME '{name}'", f"SUP {parent}", kind]
+        parts = [NUMBERS.get(name, f"{name}-oid"), f"NAME '{name}'", *([f"SUP {parent}"] if parent else []), kind]
         for word, names in (("MUST", required), ("MAY", allowed)):
             parts += [f"{word} ( {' $ '.join(names.split())} )"] if names else []
         made.append(f"objectClasses: ( {' '.join(parts)} X-ORIGIN 'FreeIPA' )")

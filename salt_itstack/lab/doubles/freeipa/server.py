@@ -258,7 +258,7 @@ class Server(ThreadingHTTPServer):
         return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        LOG.debug("connection from %s broke", client_address, exc_info=True)
+        LOG.warning("connection from %s broke", client_address, exc_info=True)
 
 
 def serve(configuration: dict[str, Any]) -> Server:

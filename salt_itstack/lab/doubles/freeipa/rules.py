@@ -1,0 +1,205 @@
+"""Rules about who may do what where: sudo rules with their commands, and host-based access rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from salt_itstack.lab.doubles.freeipa import access, errors
+from salt_itstack.lab.doubles.freeipa.commands import Call, Command
+from salt_itstack.lab.doubles.freeipa.kinds import NOT_THERE, Kind, Options
+from salt_itstack.lab.doubles.freeipa.parameters import NO_MEMBERS, Parameter, integer, words
+from salt_itstack.lab.doubles.freeipa.store import Found
+
+
+def category(name: str, cli: str) -> Parameter:
+    return Parameter(name, cli, rule=lambda value: None if value == "all" else "must be 'all'")
+
+
+class Rules(Kind):
+    """What sudo rules and access rules share."""
+
+    by_number = True
+    # For each category: the attributes that it excludes, what they hold as one word and as a list of them.
+    categories: dict[str, tuple[tuple[str, ...], str, str]] = {}
+    attribute_categories: dict[str, str] = {}
+
+    def commands(self) -> list[Command]:
+        made = [Command(f"{self.name}_{verb}", run, [self.key]) for verb, run in
+                (("enable", self.enable), ("disable", self.disable))]  # fmt: skip
+        return super().commands() + made
+
+    def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
+        values["ipaenabledflag"] = ["TRUE"]
+        return None
+
+    def before_mod(self, call: Call, key: str, current: Found, wished: dict[str, list[Any]],
+                   options: Options) -> Options | None:  # fmt: skip
+        for name, (excluded, word, listed) in self.categories.items():
+            if wished.get(name) == ["all"] and any(current.values.get(one) for one in excluded):
+                raise errors.exclusive(f"{word} category cannot be set to 'all' while there are {listed}")
+        return None
+
+    def before_members(self, call: Call, key: str, dn: str, options: Options, attribute: str, kinds: Sequence[str],
+                       what: str) -> None:  # fmt: skip
+        name = self.attribute_categories.get(attribute.lower())
+        if what != "add" or not name:
+            return
+        found = call.me.get(dn, [name])
+        if found and found.first(name).lower() == "all":
+            word = self.categories[name][1]
+            raise errors.exclusive(f"{word}s cannot be added when {word} category='all'")
+
+    def enable(self, call: Call, key: str, options: Options) -> dict[str, Any]:
+        return self._switch(call, key, "TRUE", "Enabled")
+
+    def disable(self, call: Call, key: str, options: Options) -> dict[str, Any]:
+        return self._switch(call, key, "FALSE", "Disabled")
+
+    def _switch(self, call: Call, key: str, value: str, verb: str) -> dict[str, Any]:
+        dn = self.dn(call, key)
+        found = call.me.get(dn, ["ipaenabledflag"])
+        if found and found.first("ipaenabledflag") != value:
+            call.me.change(dn, [("replace", "ipaEnabledFlag", [value])])
+        return {"result": True, "value": key, "summary": self._said(verb, key)}
+
+    def condition(self, call: Call) -> str:
+        return f"(objectClass={self.classes[-1]})"
+
+
+class AccessRules(Rules):
+    name = "hbacrule"
+    label = title = "HBAC rule"
+    titles = "HBAC rules"
+    container = access.HBAC
+    key = Parameter("cn", "name", required=True)
+    attributes = (
+        Parameter("accessruletype", "type",
+                  rule=lambda value: "The deny type has been deprecated." if value == "deny" else
+                  None if value == "allow" else "must be 'allow'"),
+        category("usercategory", "usercat"), category("hostcategory", "hostcat"),
+        category("servicecategory", "servicecat"), *words("description:desc"),
+    )  # fmt: skip
+    classes = ("ipaassociation", "ipahbacrule")
+    defaults = (
+        "cn", "ipaenabledflag", "description", "usercategory", "hostcategory", "servicecategory", "memberuser",
+        "memberhost", "memberservice", "externalhost",
+    )  # fmt: skip
+    links = {"memberuser": ("user", "group"), "memberhost": ("host", "hostgroup"),
+             "memberservice": ("hbacsvc", "hbacsvcgroup")}  # fmt: skip
+    member_commands = (
+        ("user", "memberUser", ("user", "group")),
+        ("host", "memberHost", ("host", "hostgroup")),
+        ("service", "memberService", ("hbacsvc", "hbacsvcgroup")),
+    )
+    categories = {
+        "usercategory": (("memberuser",), "user", "allowed users"),
+        "hostcategory": (("memberhost",), "host", "allowed hosts"),
+        "servicecategory": (("memberservice",), "service", "allowed services"),
+    }
+    attribute_categories = {"memberuser": "usercategory", "memberhost": "hostcategory",
+                            "memberservice": "servicecategory"}  # fmt: skip
+
+    def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
+        values.setdefault("accessruletype", ["allow"])
+        return super().before_add(call, key, values, options)
+
+
+class AccessServices(Kind):
+    """Services that access rules name. Only to be named: there are no commands for them here."""
+
+    name, label = "hbacsvc", "HBAC service"
+    container = "cn=hbacservices,cn=hbac"
+
+    def commands(self) -> list[Command]:
+        return []
+
+
+class SudoCommands(Kind):
+    name, label, title, titles = "sudocmd", "sudo command", "Sudo Command", "Sudo Commands"
+    container = f"cn=sudocmds,{access.SUDO}"
+    key = Parameter("sudocmd", "command", required=True)
+    attributes = words("description:desc")
+    classes = ("ipaobject", "ipasudocmd")
+    defaults = ("sudocmd", "description", "memberof")
+    searched = ("sudocmd", "description")
+    links = {"memberof": ("sudocmdgroup",)}
+    by_number = True
+
+
+class SudoRules(Rules):
+    name, label, title, titles = "sudorule", "sudo rule", "Sudo Rule", "Sudo Rules"
+    container = f"cn=sudorules,{access.SUDO}"
+    key = Parameter("cn", "sudorule_name", required=True)
+    attributes = (
+        *words("description:desc"), category("usercategory", "usercat"), category("hostcategory", "hostcat"),
+        category("cmdcategory", "cmdcat"), category("ipasudorunasusercategory", "runasusercat"),
+        category("ipasudorunasgroupcategory", "runasgroupcat"), Parameter("sudoorder", "order", integer),
+    )  # fmt: skip
+    classes = ("ipaassociation", "ipasudorule")
+    defaults = (
+        "cn", "ipaenabledflag", "externaluser", "description", "usercategory", "hostcategory", "cmdcategory",
+        "memberuser", "memberhost", "memberallowcmd", "memberdenycmd", "ipasudoopt", "ipasudorunas",
+        "ipasudorunasgroup", "ipasudorunasusercategory", "ipasudorunasgroupcategory", "ipasudorunasextuser",
+        "ipasudorunasextgroup", "sudoorder", "externalhost",
+    )  # fmt: skip
+    links = {
+        "memberuser": ("user", "group"), "memberhost": ("host", "hostgroup"),
+        "memberallowcmd": ("sudocmd", "sudocmdgroup"), "memberdenycmd": ("sudocmd", "sudocmdgroup"),
+        "ipasudorunas": ("user", "group"), "ipasudorunasgroup": ("group",),
+    }  # fmt: skip
+    member_commands = (
+        ("user", "memberUser", ("user", "group")), ("host", "memberHost", ("host", "hostgroup")),
+        ("allow_command", "memberAllowCmd", ("sudocmd", "sudocmdgroup")),
+        ("deny_command", "memberDenyCmd", ("sudocmd", "sudocmdgroup")),
+        ("runasuser", "ipaSudoRunAs", ("user", "group")), ("runasgroup", "ipaSudoRunAsGroup", ("group",)),
+    )  # fmt: skip
+    categories = {
+        "usercategory": (("memberuser", "externaluser"), "user", "allowed users"),
+        "hostcategory": (("memberhost", "externalhost"), "host", "allowed hosts"),
+        "cmdcategory": (("memberallowcmd",), "command", "allowed commands"),
+    }
+    attribute_categories = {"memberuser": "usercategory", "memberhost": "hostcategory", "memberallowcmd": "cmdcategory"}
+    # Where names go that nobody here has: the real server takes them for somebody else's.
+    external = {"memberUser": "externalUser", "memberHost": "externalHost", "ipaSudoRunAs": "ipaSudoRunAsExtUser",
+                "ipaSudoRunAsGroup": "ipaSudoRunAsExtGroup"}  # fmt: skip
+
+    def commands(self) -> list[Command]:
+        option = Parameter("ipasudoopt", "sudooption", required=True, attribute=False)
+        made = [Command(f"sudorule_{verb}_option", run, [self.key], [option, NO_MEMBERS]) for verb, run in
+                (("add", self.add_option), ("remove", self.remove_option))]  # fmt: skip
+        return super().commands() + made
+
+    def change_member(self, call: Call, dn: str, attribute: str, kind: str, name: str, what: str) -> str:
+        wrong = super().change_member(call, dn, attribute, kind, name, what)
+        beside = self.external.get(attribute)
+        if not wrong or not beside or wrong not in ("no such entry", NOT_THERE):
+            return wrong
+        try:
+            call.me.change(dn, [(what, beside, [name])])
+        except errors.RpcError as error:
+            if error.code == 4202:
+                return "This entry is already a member" if what == "add" else NOT_THERE
+            return error.message
+        return ""
+
+    def add_option(self, call: Call, key: str, options: Options) -> dict[str, Any]:
+        return self._change_option(call, key, options, "add", errors.duplicate())
+
+    def remove_option(self, call: Call, key: str, options: Options) -> dict[str, Any]:
+        gone = errors.value_not_there("ipasudoopt", str(options["ipasudoopt"]))
+        return self._change_option(call, key, options, "delete", gone)
+
+    def _change_option(self, call: Call, key: str, options: Options, what: str,
+                       otherwise: errors.RpcError) -> dict[str, Any]:  # fmt: skip
+        dn = self.dn(call, key)
+        try:
+            call.me.change(dn, [(what, "ipaSudoOpt", [options["ipasudoopt"]])])
+        except errors.RpcError as error:
+            raise otherwise if error.code == 4202 else error from None
+        wanted = self.wanted(options)
+        result = self.answer(call, self._read(call, dn, wanted, key), wanted, options, "mod")
+        return {"result": result, "value": key, "summary": None}
+
+    def _switch(self, call: Call, key: str, value: str, verb: str) -> dict[str, Any]:
+        return {"result": super()._switch(call, key, value, verb)["result"]}
