@@ -20,7 +20,7 @@ import json
 import os
 
 from salt_itstack import plugin
-from salt_itstack.errors import Denied, Invalid, ItstackError, Problem, Rejected, Unreachable
+from salt_itstack.errors import Denied, Invalid, ItstackError, Problem, Rejected
 from salt_itstack.reconcile import body, creation, declared, diff, forget, removal, snapshot
 from salt_itstack.secrets import fingerprint
 from salt_itstack.services import nextcloud as service
@@ -120,7 +120,8 @@ def installation_apply(test=False, profile="nextcloud", **fields):
         ``database_type``, ``database_name``, ``database_user``, ``database_password``, ``database_host``,
         ``database_port``, ``admin_user``, ``admin_password``, ``data_directory``.
 
-    The passwords go to the installer by standard input. Afterwards these values are system configuration.
+    The passwords go to the installer by standard input. Afterwards these values are system configuration;
+    only a database password that the database refuses is put right here too.
 
     CLI Example:
 
@@ -135,8 +136,14 @@ def installation_apply(test=False, profile="nextcloud", **fields):
     INSTALLATION.check(given)
     wanted, _ = _opened({"database_type": "pgsql", "admin_user": "admin", **given})
     _check_installation(wanted)
-    if occ.json("status")["installed"]:
-        return {}
+    try:
+        if occ.json("status")["installed"]:
+            return {}
+    except Denied as error:
+        # Installed, and refused by its database. States that need this one would otherwise never get to
+        # their configuration.
+        mended = _mend_password(occ, {"dbpassword": wanted.get("database_password")}, test, error)
+        return {"database_password": mended["dbpassword"]}
     changes = creation(INSTALLATION, wanted)
     if test:
         return changes
@@ -217,7 +224,7 @@ def system_config_apply(values, test=False, profile="nextcloud"):
     mended = {}
     try:
         found = _system(occ)
-    except (Denied, Unreachable) as error:
+    except Denied as error:
         mended = _mend_password(occ, wanted, test, error)
         if test:
             return mended

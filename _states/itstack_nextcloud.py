@@ -115,7 +115,9 @@ def installed(
     data_directory
         Where people's files go; below Nextcloud's own folder by default.
 
-    An installation that is there already isn't changed: use ``system_config_present``.
+    An installation that is there already isn't changed (use ``system_config_present``), but for a database
+    password in config.php that the database refuses while another is declared: nothing else works until
+    that is put right.
 
     .. code-block:: yaml
 

@@ -300,6 +300,11 @@ def test_a_changed_database_password_is_put_right_without_occ(fresh):
     after = fresh.config.stat()
     assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
     assert fresh.by_hand("config:system:get", "dbpassword") == new
+    # A state that needs the installation must get this far too.
+    fresh.config.write_text(fresh.config.read_text().replace("quoted", "changed by hand"))
+    changes = assert_converges(fresh, "installed", **{**fresh.installation, "database_password": new})
+    assert changes == {"database_password": {"old": "(hidden)", "new": "(hidden)"}}
+    assert fresh.by_hand("config:system:get", "dbpassword") == new
 
 
 # --- apps, groups, providers ---------------------------------------------------------------------------
@@ -446,9 +451,7 @@ def test_readiness_needs_more_than_the_status_page(installed):
     url = f"http://127.0.0.3:{port}"  # not localhost, which is always trusted
     with pytest.raises(Unreachable, match="no answer"):
         readiness({"url": url})
-    installed.state(
-        "system_config_present", values={"trusted_domains": ["127.0.0.3", "cloud.it-stack.lab"]}
-    )
+    installed.state("system_config_present", values={"trusted_domains": ["127.0.0.3", "cloud.it-stack.lab"]})
     installed.state("system_config_absent", keys=["memcache.locking", "memcache.distributed", "redis"])
     server = subprocess.Popen(
         [
