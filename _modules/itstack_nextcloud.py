@@ -148,7 +148,7 @@ def installation_apply(test=False, profile="nextcloud", **fields):
     if test:
         return changes
     # Asked in this order, and only for what isn't an option (core/Command/Maintenance/Install.php); without
-    # a terminal the console reads plain lines and trims them. Read in the sources of 29 to 35.
+    # a terminal the console reads plain lines and trims them. Read in its sources, unconfirmed on a server.
     secrets = [wanted[name] for name in ("database_password", "admin_password") if name in wanted]
     options = body(INSTALLATION, wanted, set(wanted) - {"database_password", "admin_password"})
     with occ.alone():
