@@ -1,24 +1,37 @@
-"""Real PostgreSQL and Redis servers for the tests of the Nextcloud double, as unprivileged users in temporary folders."""
+"""Real PostgreSQL and Redis servers for the tests of the Nextcloud double, as unprivileged users in
+temporary folders."""
+
 import contextlib
 import glob
 import os
+import pathlib
 import pwd
+import random
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 
 import psycopg
 import redis
+import redis.backoff
+import redis.retry
 
 SUPERUSER = "postgres"
 
 
-def free_port():
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def free_port(first=15000, last=32000):
+    """A TCP port of 127.0.0.1 that nobody listens on.
+
+    It lies below the range for outgoing connections, so that none of those takes it while its server is
+    stopped.
+    """
+    while True:
+        port = random.randrange(first, last)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def unprivileged():
@@ -29,16 +42,22 @@ def unprivileged():
     return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups"], entry
 
 
-def hand_over(folder):
-    """Give a folder to the unprivileged user, with the temporary folders above it passable."""
+@contextlib.contextmanager
+def open_folder():
+    """A temporary folder that the unprivileged user may enter, as those of pytest may not."""
+    path = tempfile.mkdtemp(prefix="nextcloud-double-")
+    os.chmod(path, 0o755)
+    try:
+        yield pathlib.Path(path)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def hand_over(path):
+    """Give a file or folder to the unprivileged user."""
     _, entry = unprivileged()
-    if entry is None:
-        return
-    shutil.chown(folder, entry.pw_uid, entry.pw_gid)
-    above = os.path.dirname(str(folder))
-    while above not in ("/", "/tmp"):
-        os.chmod(above, os.stat(above).st_mode | 0o111)
-        above = os.path.dirname(above)
+    if entry is not None:
+        shutil.chown(path, entry.pw_uid, entry.pw_gid)
 
 
 def wait_for(ready, what, seconds=30):
@@ -65,9 +84,24 @@ class Postgresql:
             file.write(self.password)
         hand_over(secret)
         subprocess.run(
-            [*prefix, f"{self.bin}/initdb", "-D", f"{self.folder}/data", "-U", SUPERUSER, "--pwfile", secret,
-             "--auth=scram-sha-256", "--no-sync", "--locale=C.UTF-8", "-E", "UTF8"],
-            check=True, capture_output=True, cwd=self.folder,
+            [
+                *prefix,
+                f"{self.bin}/initdb",
+                "-D",
+                f"{self.folder}/data",
+                "-U",
+                SUPERUSER,
+                "--pwfile",
+                secret,
+                "--auth=scram-sha-256",
+                "--no-sync",
+                "--locale=C.UTF-8",
+                "-E",
+                "UTF8",
+            ],
+            check=True,
+            capture_output=True,
+            cwd=self.folder,
         )
         self.start()
 
@@ -75,9 +109,25 @@ class Postgresql:
         """Start the server and wait for it."""
         prefix, _ = unprivileged()
         self.process = subprocess.Popen(
-            [*prefix, f"{self.bin}/postgres", "-D", f"{self.folder}/data", "-h", "127.0.0.1", "-p", str(self.port),
-             "-k", self.folder, "-c", "fsync=off", "-c", "shared_buffers=16MB"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder,
+            [
+                *prefix,
+                f"{self.bin}/postgres",
+                "-D",
+                f"{self.folder}/data",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(self.port),
+                "-k",
+                self.folder,
+                "-c",
+                "fsync=off",
+                "-c",
+                "shared_buffers=16MB",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
         )
         wait_for(self._ready, "PostgreSQL")
 
@@ -97,7 +147,12 @@ class Postgresql:
     def connect(self, database="postgres"):
         """A superuser's autocommit connection."""
         return psycopg.connect(
-            host="127.0.0.1", port=self.port, dbname=database, user=SUPERUSER, password=self.password, autocommit=True
+            host="127.0.0.1",
+            port=self.port,
+            dbname=database,
+            user=SUPERUSER,
+            password=self.password,
+            autocommit=True,
         )
 
     def run(self, statement, database="postgres"):
@@ -120,11 +175,25 @@ class RedisServer:
     def start(self, *options):
         """Start the server with further words of its command line."""
         prefix, _ = unprivileged()
-        self.process = subprocess.Popen(
-            [*prefix, "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir",
-             self.folder, *options],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder,
-        )
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *prefix,
+                    "redis-server",
+                    "--port",
+                    str(self.port),
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--dir",
+                    self.folder,
+                    *options,
+                ],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+            )
         wait_for(self._ready, "Redis")
 
     def _ready(self):
@@ -139,7 +208,9 @@ class RedisServer:
 
     def client(self, **options):
         """A client."""
-        return redis.Redis(host="127.0.0.1", port=self.port, **options)
+        return redis.Redis(
+            host="127.0.0.1", port=self.port, retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0), **options
+        )
 
     def stop(self):
         """Stop the server."""

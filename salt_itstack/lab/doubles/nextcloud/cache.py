@@ -1,8 +1,11 @@
 """The distributed cache and the file locks in the real Redis, when the configuration names it."""
+
 import hashlib
 import uuid
 
 import redis
+import redis.backoff
+import redis.retry
 
 REDIS = "\\OC\\Memcache\\Redis"
 _LOCAL = (REDIS, "\\OC\\Memcache\\APCu", "\\OC\\Memcache\\ArrayCache")
@@ -24,12 +27,17 @@ class Locked(Exception):
 
 def check(config):
     """Refuse a configuration that names an unknown cache class. Raises :class:`Unavailable`."""
-    for name, kind in (("memcache.local", "local"), ("memcache.distributed", "distributed"), ("memcache.locking", "locking")):
+    for name, kind in (
+        ("memcache.local", "local"),
+        ("memcache.distributed", "distributed"),
+        ("memcache.locking", "locking"),
+    ):
         wanted = config.get(name)
         if wanted and str(wanted) not in _LOCAL:
             shown = str(wanted).lstrip("\\")
             raise Unavailable(
-                f"Memcache {shown} not available for {kind} cache (Is the matching PHP module installed and enabled?)"
+                f"Memcache {shown} not available for {kind} cache (Is the matching PHP module installed"
+                f" and enabled?)"
             )
 
 
@@ -55,6 +63,8 @@ class Cache:
             "username": options.get("user") or None,
             "password": options.get("password") or None,
             "db": int(options.get("dbindex") or 0),
+            # The PHP extension doesn't try again.
+            "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0),
             "socket_timeout": float(options.get("timeout") or 0) or 5,
             "socket_connect_timeout": float(options.get("timeout") or 0) or 5,
         }
@@ -62,7 +72,9 @@ class Cache:
             self.client = redis.Redis(unix_socket_path=host, **arguments)
         elif host.startswith("tls://"):
             authority = (options.get("ssl_context") or {}).get("cafile")
-            self.client = redis.Redis(host=host[len("tls://"):], port=port, ssl=True, ssl_ca_certs=authority, **arguments)
+            self.client = redis.Redis(
+                host=host[len("tls://") :], port=port, ssl=True, ssl_ca_certs=authority, **arguments
+            )
         else:
             self.client = redis.Redis(host=host, port=port, **arguments)
 
@@ -71,7 +83,8 @@ class Cache:
         try:
             return self.client.execute_command(command, *arguments)
         except redis.AuthenticationError:
-            # PHP's extension goes on after a refused AUTH and fails at the next command with the server's word.
+            # PHP's extension goes on after a refused AUTH and fails at the next command with the server's
+            # word.
             raise CacheFailure("NOAUTH Authentication required.")
         except (redis.ConnectionError, redis.TimeoutError):
             raise CacheFailure("Redis server went away")
@@ -89,7 +102,8 @@ class Cache:
         return self.call("GET", full)
 
     def lock(self, path):
-        """Take the exclusive lock of ``path``. Returns the token for :meth:`unlock`; raises :class:`Locked`."""
+        """Take the exclusive lock of ``path``. Returns the token for :meth:`unlock`; raises
+        :class:`Locked`."""
         token = uuid.uuid4().hex
         name = f"{self.prefix}/lock/files/{hashlib.md5(path.encode()).hexdigest()}"
         if not self.call("SET", name, token, "NX", "EX", 3600):

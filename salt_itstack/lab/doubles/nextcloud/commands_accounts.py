@@ -1,5 +1,6 @@
-"""user:*, group:* and security:bruteforce:*."""
-import ipaddress
+"""user:*."""
+
+import os
 import re
 
 from salt_itstack.lab.doubles.nextcloud import cache
@@ -9,8 +10,9 @@ from salt_itstack.lab.doubles.nextcloud.console import OUTPUT, Argument, Command
 _PERMANENT = 1
 
 
-def _cached(run):
+def cached(run):
     """Account commands go through the distributed cache, so they fail with it."""
+
     def wrapped(console):
         shared = cache.distributed(console.config)
         if shared:
@@ -19,6 +21,7 @@ def _cached(run):
             finally:
                 shared.close()
         return run(console)
+
     return wrapped
 
 
@@ -37,7 +40,9 @@ def _password(console):
             console.line("Passwords did not match!")
             return None
         return password
-    console.line("Interactive input or --password-from-env or --generate-password is needed for setting a password!")
+    console.line(
+        "Interactive input or --password-from-env or --generate-password is needed for setting a password!"
+    )
     return None
 
 
@@ -66,7 +71,9 @@ def user_add(console):
         console.line(f'Account "{uid}" added to group "{gid}"')
     if options["email"]:
         if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", options["email"]):
-            console.line(f'The given email address "{options["email"]}" is invalid. Email not set for the user.')
+            console.line(
+                f'The given email address "{options["email"]}" is invalid. Email not set for the user.'
+            )
             return 1
         console.database.set_preference(uid, "settings", "email", options["email"])
         if options.get("generate-password"):
@@ -115,8 +122,7 @@ def user_info(console):
     told = {}
     for name, value in details(people, *found, console.config.get("overwrite.cli.url")).items():
         if name == "first_seen":
-            seen_before = people.database.preference(found[0], "login", "firstLogin") is not None
-            told["storage"] = people.storage(found[0]) if seen_before else {}
+            told["storage"] = people.storage(found[0]) if os.path.isdir(people.home(found[0])) else {}
         told[name] = value
     console.items(told)
     return 0
@@ -141,6 +147,7 @@ def _switch(enabled):
         console.people.enable(found[0], enabled)
         console.line(f"The specified user is {'enabled' if enabled else 'disabled'}")
         return 0
+
     return run
 
 
@@ -173,8 +180,10 @@ def user_setting(console):
             told.setdefault("settings", {})["display_name"] = found[1]
         console.items(told)
         return 0
-    kept = found[1] if (app, name) in (("settings", "display_name"), ("user", "display_name")) and found else (
-        database.preference(uid, app, name)
+    kept = (
+        found[1]
+        if (app, name) in (("settings", "display_name"), ("user", "display_name")) and found
+        else (database.preference(uid, app, name))
     )
     missing = f'The setting does not exist for user "{uid}".'
     if options.get("delete"):
@@ -214,7 +223,8 @@ def token_add(console):
         password = None
     if not password:
         console.line(
-            "No password provided. The generated app password will therefore have limited capabilities. Any operation"
+            "No password provided. The generated app password will therefore have limited capabilities."
+            " Any operation"
             " that requires the login password will fail."
         )
     secret = rules.app_password()
@@ -229,168 +239,92 @@ def token_list(console):
     if not found:
         console.line("user not found")
         return 1
-    console.items([
-        {"id": number, "name": name, "lastActivity": moment, "type": kind, "scope": {"filesystem": True}}
-        for number, name, kind, moment in console.database.tokens(found[0])
-    ])
+    console.items(
+        [
+            {"id": number, "name": name, "lastActivity": moment, "type": kind, "scope": {"filesystem": True}}
+            for number, name, kind, moment in console.database.tokens(found[0])
+        ]
+    )
     return 0
 
 
 def token_delete(console):
     number = console.arguments["id"]
     if number is None and console.options["last-used-before"] is None:
-        raise CommandFailed('Not enough arguments. Specify the token <id> or use the --last-used-before option.')
+        raise CommandFailed(
+            "Not enough arguments. Specify the token <id> or use the --last-used-before option."
+        )
     if number is not None:
         removed = console.database.run(
             "DELETE FROM oc_authtoken WHERE uid = %s AND id = %s RETURNING id",
-            console.arguments["uid"], int(number) if number.isdigit() else -1,
+            console.arguments["uid"],
+            int(number) if number.isdigit() else -1,
         )
         if not removed:
             raise CommandFailed("token does not exist", "PublicKeyTokenMapper.php line 103")
         return 0
     console.database.run(
         "DELETE FROM oc_authtoken WHERE uid = %s AND last_activity < %s",
-        console.arguments["uid"], int(console.options["last-used-before"]),
+        console.arguments["uid"],
+        int(console.options["last-used-before"]),
     )
-    return 0
-
-
-def group_list(console):
-    limit, offset = int(console.options["limit"] or 500), int(console.options["offset"] or 0)
-    people = console.people
-    told = {}
-    for gid, shown in people.groups()[offset:][:limit]:
-        if console.options.get("info"):
-            told[gid] = {"displayName": shown, "backends": ["Database"], "users": people.members(gid)}
-        else:
-            told[gid] = people.members(gid)
-    console.items(told)
-    return 0
-
-
-def group_add(console):
-    try:
-        gid = console.people.add_group(console.arguments["groupid"], console.options["display-name"])
-    except rules.Exists:
-        console.line(f'Group "{console.arguments["groupid"]}" already exists.')
-        return 1
-    except rules.Refused:
-        console.line("Could not create group")
-        return 2
-    console.line(f'Created group "{gid}"')
-    return 0
-
-
-def group_delete(console):
-    gid = console.arguments["groupid"]
-    if gid == rules.ADMIN:
-        console.line(f'Group "{gid}" could not be deleted.')
-        return 1
-    if not console.people.group(gid):
-        console.line(f'Group "{gid}" does not exist.')
-        return 1
-    console.people.delete_group(gid)
-    console.line(f'Group "{gid}" was removed')
-    return 0
-
-
-def group_info(console):
-    found = console.people.group(console.arguments["groupid"])
-    if not found:
-        console.line(f'Group "{console.arguments["groupid"]}" does not exist.')
-        return 1
-    console.items({"groupID": found[0], "displayName": found[1], "backends": ["Database"]})
-    return 0
-
-
-def _membership(join):
-    def run(console):
-        gid, people = console.arguments["group"], console.people
-        if not people.group(gid):
-            console.line("group not found")
-            return 1
-        uids = console.arguments["user"]
-        missing = 0
-        for uid in uids:
-            found = people.find(uid)
-            if not found:
-                console.line(f"user {uid} not found")
-                missing += 1
-                continue
-            (people.join if join else people.leave)(gid, found[0])
-            console.line(f"user {uid} {'added' if join else 'removed'}")
-        if missing and missing < len(uids):
-            done = "added to" if join else "removed from"
-            console.line(f"Some users were not found, all others where {done} the group.")
-        return 1 if missing else 0
-    return run
-
-
-def _address(console):
-    try:
-        return str(ipaddress.ip_address(console.arguments["ipaddress"]))
-    except ValueError:
-        console.line(f'"{console.arguments["ipaddress"]}" is not a valid IP address')
-        return None
-
-
-def attempts(console):
-    address = _address(console)
-    if address is None:
-        return 1
-    count = console.database.attempts(address)
-    delay = 0 if not count else min(25000, 100 * 2**count)
-    console.items({"bypass-listed": False, "attempts": count, "delay": delay})
-    return 0
-
-
-def reset(console):
-    address = _address(console)
-    if address is None:
-        return 1
-    console.database.forget_attempts(address)
     return 0
 
 
 _UID = (Argument("uid"),)
 _USER = (Argument("user"),)
-_LIMITS = (Option("limit", "l", mode="optional", default="500"), Option("offset", "o", mode="optional", default="0"))
-_MEMBERS = (Argument("group"), Argument("user", many=True))
+LIMITS = (
+    Option("limit", "l", mode="optional", default="500"),
+    Option("offset", "o", mode="optional", default="0"),
+)
 COMMANDS = (
     Command(
-        "user:add", _cached(user_add),
-        (Option("password-from-env"), Option("generate-password"), Option("display-name", mode="optional"),
-         Option("group", "g", mode="many"), Option("email", mode="required")), _UID,
+        "user:add",
+        cached(user_add),
+        (
+            Option("password-from-env"),
+            Option("generate-password"),
+            Option("display-name", mode="optional"),
+            Option("group", "g", mode="many"),
+            Option("email", mode="required"),
+        ),
+        _UID,
     ),
-    Command("user:list", _cached(user_list), (Option("disabled", "d"), *_LIMITS, OUTPUT, Option("info", "i"))),
-    Command("user:info", _cached(user_info), (OUTPUT,), _USER),
-    Command("user:delete", _cached(user_delete), (), _UID),
-    Command("user:disable", _cached(_switch(False)), (), _UID),
-    Command("user:enable", _cached(_switch(True)), (), _UID),
-    Command("user:resetpassword", _cached(user_resetpassword), (Option("password-from-env"),), _USER),
+    Command("user:list", cached(user_list), (Option("disabled", "d"), *LIMITS, OUTPUT, Option("info", "i"))),
+    Command("user:info", cached(user_info), (OUTPUT,), _USER),
+    Command("user:delete", cached(user_delete), (), _UID),
+    Command("user:disable", cached(_switch(False)), (), _UID),
+    Command("user:enable", cached(_switch(True)), (), _UID),
+    Command("user:resetpassword", cached(user_resetpassword), (Option("password-from-env"),), _USER),
     Command(
-        "user:setting", _cached(user_setting),
-        (OUTPUT, Option("ignore-missing-user"), Option("default-value", mode="required"), Option("update-only"),
-         Option("delete"), Option("error-if-not-exists")),
-        (Argument("uid"), Argument("app", required=False), Argument("key", required=False),
-         Argument("value", required=False)),
+        "user:setting",
+        cached(user_setting),
+        (
+            OUTPUT,
+            Option("ignore-missing-user"),
+            Option("default-value", mode="required"),
+            Option("update-only"),
+            Option("delete"),
+            Option("error-if-not-exists"),
+        ),
+        (
+            Argument("uid"),
+            Argument("app", required=False),
+            Argument("key", required=False),
+            Argument("value", required=False),
+        ),
     ),
     Command(
-        "user:auth-tokens:add", _cached(token_add),
-        (Option("password-from-env"), Option("name", mode="required")), _USER,
+        "user:auth-tokens:add",
+        cached(token_add),
+        (Option("password-from-env"), Option("name", mode="required")),
+        _USER,
     ),
-    Command("user:auth-tokens:list", _cached(token_list), (OUTPUT,), _USER),
+    Command("user:auth-tokens:list", cached(token_list), (OUTPUT,), _USER),
     Command(
-        "user:auth-tokens:delete", _cached(token_delete),
+        "user:auth-tokens:delete",
+        cached(token_delete),
         (Option("last-used-before", mode="required"), Option("cancel-wipe")),
         (Argument("uid"), Argument("id", required=False)),
     ),
-    Command("group:list", _cached(group_list), (*_LIMITS, Option("info", "i"), OUTPUT)),
-    Command("group:add", _cached(group_add), (Option("display-name", mode="required"),), (Argument("groupid"),)),
-    Command("group:delete", _cached(group_delete), (), (Argument("groupid"),)),
-    Command("group:info", _cached(group_info), (OUTPUT,), (Argument("groupid"),)),
-    Command("group:adduser", _cached(_membership(True)), (), _MEMBERS),
-    Command("group:removeuser", _cached(_membership(False)), (), _MEMBERS),
-    Command("security:bruteforce:attempts", attempts, (OUTPUT,), (Argument("ipaddress"),)),
-    Command("security:bruteforce:reset", reset, (), (Argument("ipaddress"),)),
 )

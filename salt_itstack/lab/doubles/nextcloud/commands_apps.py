@@ -1,4 +1,5 @@
 """app:*: the apps that lie in the folder; there is no app store."""
+
 from salt_itstack.lab.doubles.nextcloud.console import OUTPUT, Argument, Command, Option
 from salt_itstack.lab.doubles.nextcloud.installation import APPS
 
@@ -86,11 +87,17 @@ def install(console):
 
 _IDS = (Argument("app-id", many=True),)
 COMMANDS = (
-    Command("app:list", app_list, (OUTPUT, Option("shipped", mode="required"), Option("enabled"), Option("disabled"))),
+    Command(
+        "app:list",
+        app_list,
+        (OUTPUT, Option("shipped", mode="required"), Option("enabled"), Option("disabled")),
+    ),
     Command("app:enable", enable, (Option("groups", "g", mode="many"), Option("force", "f")), _IDS),
     Command("app:disable", disable, (), _IDS),
     Command(
-        "app:install", install,
-        (Option("keep-disabled"), Option("force", "f"), Option("allow-unstable")), (Argument("app-id"),),
+        "app:install",
+        install,
+        (Option("keep-disabled"), Option("force", "f"), Option("allow-unstable")),
+        (Argument("app-id"),),
     ),
 )

@@ -1,7 +1,8 @@
 """user_oidc:* with the behaviour measured on 8.11.0-dev."""
+
 from salt_itstack.lab.doubles.nextcloud import phpvalues
-from salt_itstack.lab.doubles.nextcloud.console import Argument, Command, Option
 from salt_itstack.lab.doubles.nextcloud.console import OUTPUT as _PLAIN_OUTPUT
+from salt_itstack.lab.doubles.nextcloud.console import Argument, Command, Option
 from salt_itstack.lab.doubles.nextcloud.providers import APP, DEFAULT_SCOPE, SETTINGS, Providers
 
 # Option -> setting, in the order of the command's synopsis.
@@ -74,7 +75,9 @@ def _secret(console):
     elif variable is not None:
         given = console.environment.get(variable, "")
         if not given:
-            raise _SecretProblem(f'Client secret environment variable "{variable}" could not be read or is empty')
+            raise _SecretProblem(
+                f'Client secret environment variable "{variable}" could not be read or is empty'
+            )
         console.line(f'Client secret loaded from environment variable "{variable}"')
     return given
 
@@ -100,8 +103,13 @@ def provider(console):
             console.line("Provider must be created. All provider parameters required.")
             return -1
         found = providers.create(
-            identifier, options["clientid"], secret, options["discoveryuri"], options["scope"] or DEFAULT_SCOPE,
-            options["endsessionendpointuri"], options["postlogouturi"],
+            identifier,
+            options["clientid"],
+            secret,
+            options["discoveryuri"],
+            options["scope"] or DEFAULT_SCOPE,
+            options["endsessionendpointuri"],
+            options["postlogouturi"],
         )
     else:
         values = {column: options[name] for name, column in _COLUMNS.items() if options[name] is not None}
@@ -129,7 +137,14 @@ def _show(console, providers, identifier):
         console.value(told)
         return 0
     told["settings"] = phpvalues.to_json(told["settings"])
-    heads = ["ID", "Identifier", "Client ID", "Discovery endpoint", "End session endpoint", "Advanced settings"]
+    heads = [
+        "ID",
+        "Identifier",
+        "Client ID",
+        "Discovery endpoint",
+        "End session endpoint",
+        "Advanced settings",
+    ]
     _table(console, heads, [list(told.values())])
     return 0
 
@@ -150,7 +165,10 @@ def _show_all(console, providers):
 
 def _table(console, heads, rows):
     width = max(len(row) for row in (heads, *rows))
-    cells = [["" if cell is None else str(cell) for cell in row] + [""] * (width - len(row)) for row in (heads, *rows)]
+    cells = [
+        ["" if cell is None else str(cell) for cell in row] + [""] * (width - len(row))
+        for row in (heads, *rows)
+    ]
     widths = [max(len(row[column]) for row in cells) for column in range(width)]
     rule = "+" + "+".join("-" * (size + 2) for size in widths) + "+"
     lines = ["| " + " | ".join(cell.ljust(size) for cell, size in zip(row, widths)) + " |" for row in cells]
@@ -176,7 +194,8 @@ def provider_delete(console):
         return -1
     if not console.options.get("force"):
         question = (
-            f'Are you sure you want to delete OpenID Provider "{identifier}"? It may invalidate all associated user'
+            f'Are you sure you want to delete OpenID Provider "{identifier}"? It may invalidate all'
+            f" associated user"
             " accounts [y/N] "
         )
         console.stderr.write(question)
@@ -191,7 +210,8 @@ def provider_delete(console):
 _IDENTIFIER = Argument("identifier", required=False)
 COMMANDS = (
     Command(
-        "user_oidc:provider", provider,
+        "user_oidc:provider",
+        provider,
         (
             Option("clientid", "c", mode="required"),
             Option("clientsecret", "s", mode="required"),
@@ -204,10 +224,15 @@ COMMANDS = (
             *(Option(name, mode="required") for name in OPTIONS),
             _PLAIN_OUTPUT,
         ),
-        (_IDENTIFIER,), app=APP,
+        (_IDENTIFIER,),
+        app=APP,
     ),
     Command("user_oidc:providers", providers_list, (_PLAIN_OUTPUT, Option("sensitive", "s")), app=APP),
     Command(
-        "user_oidc:provider:delete", provider_delete, (Option("force", "f"),), (Argument("identifier"),), app=APP
+        "user_oidc:provider:delete",
+        provider_delete,
+        (Option("force", "f"),),
+        (Argument("identifier"),),
+        app=APP,
     ),
 )

@@ -1,4 +1,5 @@
 """maintenance:install on PostgreSQL, the only database type that the double has."""
+
 import os
 import re
 import secrets
@@ -19,12 +20,15 @@ class SetupFailed(Exception):
 
 
 def install(console):
-    """Missing passwords are asked for: a prompt on standard error, an answer line on standard input, the database's
-    first. Without a terminal the lines are read from a pipe just the same; with ``-n`` nothing is asked."""
+    """Missing passwords are asked for: a prompt on standard error, an answer line on standard input, the
+    database's first. Without a terminal the lines are read from a pipe just the same; with ``-n`` nothing is
+    asked."""
     options = console.options
     kind = options["database"].lower()
     if kind != "pgsql":
-        raise CommandFailed(f"Database <{kind}> is not supported. pgsql are supported.", "Install.php line 120")
+        raise CommandFailed(
+            f"Database <{kind}> is not supported. pgsql are supported.", "Install.php line 120"
+        )
     if options["database-user"] is None:
         raise CommandFailed("Database user not provided.", "Install.php line 141")
     if options["database-name"] is None:
@@ -32,16 +36,19 @@ def install(console):
     password = options["database-pass"]
     if password is None:
         password = console.ask(
-            f"What is the password to access the database with user <{options['database-user']}>?", newline=True
+            f"What is the password to access the database with user <{options['database-user']}>?",
+            newline=True,
         )
     admin_password = options["admin-pass"]
     if admin_password is None:
         admin_password = console.ask(
-            f"What is the password you like to use for the admin account <{options['admin-user']}>?", newline=True
+            f"What is the password you like to use for the admin account <{options['admin-user']}>?",
+            newline=True,
         )
     if options["admin-email"] and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", options["admin-email"]):
         raise CommandFailed(
-            f"Invalid e-mail-address <{options['admin-email']}> for <{options['admin-user']}>.", "Install.php line 170"
+            f"Invalid e-mail-address <{options['admin-email']}> for <{options['admin-user']}>.",
+            "Install.php line 170",
         )
     try:
         _install(console, password or "", admin_password or "")
@@ -112,7 +119,9 @@ def _connect(config):
 def _own_role(config, admin):
     """A role that may create roles is swapped for a new one of its own, as the real installer does."""
     with _connect(config) as connection:
-        row = connection.execute("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+        row = connection.execute(
+            "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
         if not row or not row[0]:
             return
         name, number = f"oc_{admin}", 1
@@ -121,7 +130,9 @@ def _own_role(config, admin):
         password = _random(30)
         try:
             connection.execute(
-                sql.SQL("CREATE USER {} CREATEDB PASSWORD {}").format(sql.Identifier(name), sql.Literal(password))
+                sql.SQL("CREATE USER {} CREATEDB PASSWORD {}").format(
+                    sql.Identifier(name), sql.Literal(password)
+                )
             )
             connection.execute(sql.SQL("GRANT CREATE ON SCHEMA public TO {}").format(sql.Identifier(name)))
         except psycopg.Error as failure:
@@ -170,7 +181,8 @@ def _first_person(database, data, options, admin_password):
 
 COMMANDS = (
     Command(
-        "maintenance:install", install,
+        "maintenance:install",
+        install,
         (
             Option("database", mode="required", default="sqlite"),
             Option("database-name", mode="required"),

@@ -1,4 +1,5 @@
 """status, config:* and maintenance:mode."""
+
 import json
 import os
 
@@ -87,9 +88,16 @@ def app_get(console):
         return 0
     text, kind, lazy, sensitive = found
     if console.options.get("details"):
-        console.value({
-            "app": app, "key": name, "value": text, "type": db.TYPE_NAMES[kind], "lazy": lazy, "sensitive": sensitive,
-        })
+        console.value(
+            {
+                "app": app,
+                "key": name,
+                "value": text,
+                "type": db.TYPE_NAMES[kind],
+                "lazy": lazy,
+                "sensitive": sensitive,
+            }
+        )
         return 0
     console.value(text)
     return 0
@@ -175,7 +183,9 @@ def config_list(console):
     if app in ("all", "system"):
         found["system"] = console.config.values if private else console.config.masked()
     if app == "all":
-        found["apps"] = {name: _app_listing(console, name, private) for name in console.database.apps_with_values()}
+        found["apps"] = {
+            name: _app_listing(console, name, private) for name in console.database.apps_with_values()
+        }
     elif app != "system":
         found["apps"] = {app: _app_listing(console, app, private)}
     console.options["output"] = "json" if console.options["output"] == "json" else "json_pretty"
@@ -254,8 +264,10 @@ def maintenance_mode(console):
 def upgrade(console):
     if not console.installation.needs_upgrade:
         console.line(
-            "No upgrade required.\n\nNote: This command triggers the upgrade actions associated with a new version."
-            " The new version's updated source files must be deployed in advance.\nSee the upgrade documentation:"
+            "No upgrade required.\n\nNote: This command triggers the upgrade actions associated with a"
+            " new version."
+            " The new version's updated source files must be deployed in advance.\nSee the upgrade"
+            " documentation:"
             " https://docs.nextcloud.com/server/35/go.php?to=admin-update for more information."
         )
         return 0
@@ -311,16 +323,31 @@ COMMANDS = (
     Command("status", status, (OUTPUT, Option("exit-code", "e")), installed=False),
     Command("config:system:get", system_get, (OUTPUT, _DEFAULT), (_NAME,)),
     Command(
-        "config:system:set", system_set,
-        (OUTPUT, Option("type", mode="required", default="string"), Option("value", mode="required"),
-         Option("update-only")), (_NAME,),
+        "config:system:set",
+        system_set,
+        (
+            OUTPUT,
+            Option("type", mode="required", default="string"),
+            Option("value", mode="required"),
+            Option("update-only"),
+        ),
+        (_NAME,),
     ),
     Command("config:system:delete", system_delete, (OUTPUT, _ERROR_IF), (_NAME,)),
     Command("config:app:get", app_get, (OUTPUT, Option("details"), _DEFAULT), _APP_NAME),
     Command(
-        "config:app:set", app_set,
-        (OUTPUT, Option("value", mode="required"), Option("type", mode="required"), Option("lazy", mode="negatable"),
-         Option("sensitive", mode="negatable"), Option("internal"), Option("update-only")), _APP_NAME,
+        "config:app:set",
+        app_set,
+        (
+            OUTPUT,
+            Option("value", mode="required"),
+            Option("type", mode="required"),
+            Option("lazy", mode="negatable"),
+            Option("sensitive", mode="negatable"),
+            Option("internal"),
+            Option("update-only"),
+        ),
+        _APP_NAME,
     ),
     Command("config:app:delete", app_delete, (OUTPUT, _ERROR_IF), _APP_NAME),
     Command("config:list", config_list, (OUTPUT, Option("private")), (Argument("app", required=False),)),

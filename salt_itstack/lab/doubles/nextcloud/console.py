@@ -1,4 +1,6 @@
-"""The command line of occ: definitions, parsing, messages and output in the manner of the console library it uses."""
+"""The command line of occ: definitions, parsing, messages and output in the manner of the console library it
+uses."""
+
 import dataclasses
 import re
 
@@ -60,13 +62,20 @@ class Command:
 
 OUTPUT = Option("output", mode="optional", default="plain")
 _GLOBAL = (
-    Option("help", "h"), Option("quiet", "q"), Option("verbose", "v"), Option("version", "V"), Option("ansi"),
-    Option("no-ansi"), Option("no-interaction", "n"), Option("no-warnings"),
+    Option("help", "h"),
+    Option("quiet", "q"),
+    Option("verbose", "v"),
+    Option("version", "V"),
+    Option("ansi"),
+    Option("no-ansi"),
+    Option("no-interaction", "n"),
+    Option("no-warnings"),
 )
 
 
 class CommandFailed(Exception):
-    """Ends a command with a framed message on standard error. ``where`` is the ``In … line …`` it comes from."""
+    """Ends a command with a framed message on standard error. ``where`` is the ``In … line …`` it comes
+    from."""
 
     def __init__(self, message, where="", code=1):
         super().__init__(message)
@@ -173,7 +182,8 @@ def _arguments(command, words):
         elif rest:
             found[argument.name] = rest.pop(0)
     missing = [
-        argument.name for argument in command.arguments
+        argument.name
+        for argument in command.arguments
         if argument.required and found[argument.name] in (None, [])
     ]
     if missing:
@@ -181,7 +191,9 @@ def _arguments(command, words):
     if rest:
         expected = '" "'.join(argument.name for argument in command.arguments)
         if expected:
-            raise CommandFailed(f'Too many arguments to "{command.name}" command, expected arguments "{expected}".')
+            raise CommandFailed(
+                f'Too many arguments to "{command.name}" command, expected arguments "{expected}".'
+            )
         raise CommandFailed(f'No arguments expected for "{command.name}" command, got "{rest[0]}".')
     return found
 

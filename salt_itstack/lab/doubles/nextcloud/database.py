@@ -1,9 +1,11 @@
-"""What the real server keeps in its database, kept in the PostgreSQL database that the double is installed on.
+"""What the real server keeps in its database, kept in the PostgreSQL database that the double is installed
+on.
 
 Tables have the real server's names where it has such a table; columns only where the double needs them. A
-connection is opened per occ call and per web request, so a stopped server, a wrong password or a revoked grant
-shows at once.
+connection is opened per occ call and per web request, so a stopped server, a wrong password or a revoked
+grant shows at once.
 """
+
 import contextlib
 import hashlib
 import hmac
@@ -17,7 +19,14 @@ import psycopg
 from salt_itstack.lab.doubles.nextcloud import phpvalues
 
 MIXED, STRING, INTEGER, FLOAT, BOOLEAN, ARRAY = 2, 4, 8, 16, 32, 64
-TYPES = {"mixed": MIXED, "string": STRING, "integer": INTEGER, "float": FLOAT, "boolean": BOOLEAN, "array": ARRAY}
+TYPES = {
+    "mixed": MIXED,
+    "string": STRING,
+    "integer": INTEGER,
+    "float": FLOAT,
+    "boolean": BOOLEAN,
+    "array": ARRAY,
+}
 TYPE_NAMES = {number: name for name, number in TYPES.items()}
 
 TABLES = (
@@ -58,9 +67,11 @@ class QueryFailed(Exception):
 
     def __init__(self, failure):
         self.sqlstate = failure.sqlstate or "HY000"
-        kind = {"42501": "Insufficient privilege", "23505": "Unique violation", "42P01": "Undefined table"}.get(
-            self.sqlstate, "General error"
-        )
+        kind = {
+            "42501": "Insufficient privilege",
+            "23505": "Unique violation",
+            "42P01": "Undefined table",
+        }.get(self.sqlstate, "General error")
         super().__init__(f"SQLSTATE[{self.sqlstate}]: {kind}: 7 ERROR:  {str(failure).strip()}")
 
 
@@ -84,7 +95,9 @@ def connect(config, user=None, password=None):
         )
     except psycopg.OperationalError as failure:
         text = str(failure).strip()
-        raise Unreachable(text[len("connection failed: "):] if text.startswith("connection failed: ") else text)
+        raise Unreachable(
+            text[len("connection failed: ") :] if text.startswith("connection failed: ") else text
+        )
 
 
 class Database:
@@ -123,7 +136,8 @@ class Database:
     def app_values(self, app):
         """``{key: (text, type number, lazy, sensitive)}`` of one app, in the order of their creation."""
         rows = self.run(
-            "SELECT configkey, configvalue, type, lazy, sensitive FROM oc_appconfig WHERE appid = %s ORDER BY position",
+            "SELECT configkey, configvalue, type, lazy, sensitive FROM oc_appconfig WHERE appid = %s"
+            " ORDER BY position",
             app,
         )
         return {row[0]: row[1:] for row in rows}
@@ -140,7 +154,12 @@ class Database:
             " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (appid, configkey) DO UPDATE SET"
             " configvalue = EXCLUDED.configvalue, type = EXCLUDED.type, lazy = EXCLUDED.lazy,"
             " sensitive = EXCLUDED.sensitive",
-            app, name, text, kind, lazy, sensitive,
+            app,
+            name,
+            text,
+            kind,
+            lazy,
+            sensitive,
         )
 
     def delete_app_value(self, app, name):
@@ -156,7 +175,10 @@ class Database:
     def preference(self, uid, app, name, default=None):
         """One preference's text or ``default``."""
         rows = self.run(
-            "SELECT configvalue FROM oc_preferences WHERE userid = %s AND appid = %s AND configkey = %s", uid, app, name
+            "SELECT configvalue FROM oc_preferences WHERE userid = %s AND appid = %s AND configkey = %s",
+            uid,
+            app,
+            name,
         )
         return rows[0][0] if rows else default
 
@@ -164,7 +186,9 @@ class Database:
         """``{app: {key: text}}`` of one person."""
         found = {}
         for app, name, text in self.run(
-            "SELECT appid, configkey, configvalue FROM oc_preferences WHERE userid = %s ORDER BY appid, position", uid
+            "SELECT appid, configkey, configvalue FROM oc_preferences WHERE userid = %s ORDER BY appid,"
+            " position",
+            uid,
         ):
             found.setdefault(app, {})[name] = text
         return found
@@ -174,7 +198,10 @@ class Database:
         self.run(
             "INSERT INTO oc_preferences (userid, appid, configkey, configvalue) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (userid, appid, configkey) DO UPDATE SET configvalue = EXCLUDED.configvalue",
-            uid, app, name, text,
+            uid,
+            app,
+            name,
+            text,
         )
 
     def delete_preference(self, uid, app, name):
@@ -194,15 +221,21 @@ class Database:
     def add_token(self, uid, name, secret, kind):
         """Keep a token's hash. Returns its id."""
         return self.one(
-            "INSERT INTO oc_authtoken (uid, name, token, type, last_activity) VALUES (%s, %s, %s, %s, %s) RETURNING id",
-            uid, name, token_hash(secret), kind, int(time.time()),
+            "INSERT INTO oc_authtoken (uid, name, token, type, last_activity) VALUES (%s, %s, %s, %s, %s)"
+            " RETURNING id",
+            uid,
+            name,
+            token_hash(secret),
+            kind,
+            int(time.time()),
         )
 
     def token(self, secret):
         """(id, uid, type) of the token with this clear text, or None; its last activity is noted."""
         rows = self.run(
             "UPDATE oc_authtoken SET last_activity = %s WHERE token = %s RETURNING id, uid, type",
-            int(time.time()), token_hash(secret),
+            int(time.time()),
+            token_hash(secret),
         )
         return rows[0] if rows else None
 
@@ -210,14 +243,16 @@ class Database:
         """How many failed logins of the last twelve hours count against ``address``."""
         return self.one(
             "SELECT count(*) FROM oc_bruteforce_attempts WHERE ip = %s AND occurred > %s",
-            address, int(time.time()) - 12 * 3600,
+            address,
+            int(time.time()) - 12 * 3600,
         )
 
     def add_attempt(self, address):
         """Note a failed login from ``address``."""
         self.run(
             "INSERT INTO oc_bruteforce_attempts (action, occurred, ip) VALUES ('login', %s, %s)",
-            int(time.time()), address,
+            int(time.time()),
+            address,
         )
 
     def forget_attempts(self, address):

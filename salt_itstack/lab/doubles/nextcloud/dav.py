@@ -1,4 +1,6 @@
-"""Files over DAV below ``/remote.php/dav/files/<uid>/``: OPTIONS, PROPFIND, GET, HEAD, PUT, MKCOL and DELETE."""
+"""Files over DAV below ``/remote.php/dav/files/<uid>/``: OPTIONS, PROPFIND, GET, HEAD, PUT, MKCOL and
+DELETE."""
+
 import contextlib
 import email.utils
 import mimetypes
@@ -7,43 +9,30 @@ import re
 import secrets
 import shutil
 import urllib.parse
-import xml.etree.ElementTree
 import xml.sax.saxutils
 
 from salt_itstack.lab.doubles.nextcloud import cache, web
-
-FEATURES = (
-    "1, 3, extended-mkcol, access-control, calendarserver-principal-property-search, nc-paginate,"
-    " nextcloud-checksum-update, nc-calendar-search, nc-enable-birthday-calendar"
+from salt_itstack.lab.doubles.nextcloud.dav_xml import (
+    FEATURES,
+    Failure,
+    check_name,
+    clark,
+    error,
+    multistatus,
+    parsed,
+    short,
 )
+
 _ALLOW = "OPTIONS, GET, HEAD, DELETE, PROPFIND, PUT, PROPPATCH, COPY, MOVE, REPORT"
-_SABRE = "Sabre\\DAV\\Exception\\"
-_SPACES = {"DAV:": "d", "http://owncloud.org/ns": "oc", "http://nextcloud.org/ns": "nc"}
-_DEFAULT = ("d:getlastmodified", "d:getcontentlength", "d:resourcetype", "d:quota-used-bytes",
-            "d:quota-available-bytes", "d:getetag", "d:getcontenttype")
-
-
-class Failure(Exception):
-    """A DAV error: HTTP status, exception class, message, and extra elements or headers."""
-
-    def __init__(self, status, kind, message, extra="", headers=()):
-        super().__init__(message)
-        self.status = status
-        self.kind = kind if "\\" in kind or kind.startswith("Invalid") else _SABRE + kind
-        self.extra = extra
-        self.headers = headers
-
-
-def error(failure):
-    """The XML answer for a :class:`Failure`."""
-    message = f"<s:message>{xml.sax.saxutils.escape(str(failure))}</s:message>" if str(failure) else "<s:message/>"
-    text = (
-        '<?xml version="1.0" encoding="utf-8"?>\n<d:error xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns">\n'
-        f"  <s:exception>{failure.kind}</s:exception>\n  {message}\n{failure.extra}</d:error>\n"
-    )
-    return web.Answer(
-        failure.status, text.encode(), [("Content-Type", "application/xml; charset=utf-8"), *failure.headers]
-    )
+_DEFAULT = (
+    "d:getlastmodified",
+    "d:getcontentlength",
+    "d:resourcetype",
+    "d:quota-used-bytes",
+    "d:quota-available-bytes",
+    "d:getetag",
+    "d:getcontenttype",
+)
 
 
 def nobody(kind):
@@ -52,14 +41,26 @@ def nobody(kind):
         return error(Failure(503, "ServiceUnavailable", "OC\\User\\DisabledUserException: Account disabled"))
     if kind == "throttled":
         return error(Failure(429, "OCA\\DAV\\Connector\\Sabre\\Exception\\TooManyRequests", ""))
-    why = "Username or password was incorrect" if kind == "wrong" else (
-        "No 'Authorization: Basic' header found. Either the client didn't send one, or the server is misconfigured"
+    why = (
+        "Username or password was incorrect"
+        if kind == "wrong"
+        else (
+            "No 'Authorization: Basic' header found. Either the client didn't send one, or the server is"
+            " misconfigured"
+        )
     )
-    answer = error(Failure(401, "NotAuthenticated", (
-        f"No public access to this resource., This request is not for a federated calendar, {why}, No"
-        " 'Authorization: Bearer' header found. Either the client didn't send one, or the server is mis-configured,"
-        f" {why}"
-    )))
+    answer = error(
+        Failure(
+            401,
+            "NotAuthenticated",
+            (
+                f"No public access to this resource., This request is not for a federated calendar, {why}, No"
+                " 'Authorization: Bearer' header found. Either the client didn't send one, or the server"
+                " is mis-configured,"
+                f" {why}"
+            ),
+        )
+    )
     return answer.with_header("WWW-Authenticate", 'Basic realm="Nextcloud", charset="UTF-8"')
 
 
@@ -89,13 +90,18 @@ class Files:
             if any(part in (".", "..") for part in self.path.split("/")):
                 raise Failure(403, "Forbidden", "")
             if handler is None:
-                raise Failure(501, "NotImplemented", (
-                    f"There was no plugin in the system that was willing to handle this {self.request.method} method."
-                ))
+                raise Failure(
+                    501,
+                    "NotImplemented",
+                    (
+                        f"There was no plugin in the system that was willing to handle this"
+                        f" {self.request.method} method."
+                    ),
+                )
             return handler()
         except Failure as failure:
             answer = error(failure)
-            if self.request.method == "PROPFIND":
+            if self.request.method == "PROPFIND" and failure.status == 404:
                 answer.with_header("DAV", FEATURES)
             return answer
         except cache.CacheFailure as failure:
@@ -112,7 +118,9 @@ class Files:
             held = locks.lock(f"{self.owner}/files{self.path}")
         except cache.Locked:
             locks.close()
-            raise Failure(423, "OCA\\DAV\\Connector\\Sabre\\Exception\\FileLocked", f'"{self.path}" is locked')
+            raise Failure(
+                423, "OCA\\DAV\\Connector\\Sabre\\Exception\\FileLocked", f'"{self.path}" is locked'
+            )
         try:
             yield
         finally:
@@ -138,9 +146,14 @@ class Files:
 
     def _note(self, path, checksum):
         return self.database.run(
-            "INSERT INTO oc_filecache (uid, path, etag, checksum) VALUES (%s, %s, %s, %s) ON CONFLICT (uid, path)"
-            " DO UPDATE SET etag = EXCLUDED.etag, checksum = EXCLUDED.checksum RETURNING fileid, etag, checksum",
-            self.owner, path, secrets.token_hex(16), checksum,
+            "INSERT INTO oc_filecache (uid, path, etag, checksum) VALUES (%s, %s, %s, %s) ON CONFLICT"
+            " (uid, path)"
+            " DO UPDATE SET etag = EXCLUDED.etag, checksum = EXCLUDED.checksum RETURNING fileid, etag,"
+            " checksum",
+            self.owner,
+            path,
+            secrets.token_hex(16),
+            checksum,
         )[0]
 
     def _number(self, fileid):
@@ -160,13 +173,16 @@ class Files:
             raise Failure(status, kind, message.format(parent=parent))
 
     def _options(self):
-        return web.Answer(200, b"", [("Allow", _ALLOW), ("DAV", FEATURES), ("Content-Type", "text/html; charset=UTF-8")])
+        return web.Answer(
+            200, b"", [("Allow", _ALLOW), ("DAV", FEATURES), ("Content-Type", "text/html; charset=UTF-8")]
+        )
 
     def _get(self):
         place = self._found()
         if os.path.isdir(place):
             text = (
-                "This is the WebDAV interface. It can only be accessed by WebDAV clients such as the Nextcloud desktop"
+                "This is the WebDAV interface. It can only be accessed by WebDAV clients such as the"
+                " Nextcloud desktop"
                 " sync client."
             )
             return web.Answer(200, text.encode(), [("Content-Type", "text/html; charset=UTF-8")])
@@ -174,13 +190,14 @@ class Files:
             body = file.read()
         _, tag, _ = self.row(self.path)
         headers = [
-            ("Content-Type", mimetypes.guess_type(place)[0] or "application/octet-stream"), ("ETag", f'"{tag}"'),
+            ("Content-Type", mimetypes.guess_type(place)[0] or "application/octet-stream"),
+            ("ETag", f'"{tag}"'),
             ("OC-ETag", f'"{tag}"'),
         ]
         match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.request.header("range"))
         if match and int(match.group(1)) < len(body):
             last = min(int(match.group(2) or len(body) - 1), len(body) - 1)
-            part = body[int(match.group(1)): last + 1]
+            part = body[int(match.group(1)) : last + 1]
             headers.append(("Content-Range", f"bytes {match.group(1)}-{last}/{len(body)}"))
             return web.Answer(206, part, headers)
         return web.Answer(200, body, headers)
@@ -210,6 +227,7 @@ class Files:
         if request.header("content-range"):
             raise Failure(400, "BadRequest", "Content-Range on PUT requests are forbidden.")
         self._preconditions()
+        check_name(name, self.path)
         place = self.real(self.path)
         if os.path.isdir(place):
             raise Failure(409, "Conflict", "PUT is not allowed on non-files.")
@@ -232,8 +250,12 @@ class Files:
         if moment:
             os.utime(place, (int(moment), int(moment)))
             answer.with_header("X-OC-MTime", "accepted")
-        for header, value in (("OC-FileId", self._number(fileid)), ("ETag", f'"{tag}"'), ("OC-ETag", f'"{tag}"'),
-                              ("X-NC-OwnerId", self.owner)):
+        for header, value in (
+            ("OC-FileId", self._number(fileid)),
+            ("ETag", f'"{tag}"'),
+            ("OC-ETag", f'"{tag}"'),
+            ("X-NC-OwnerId", self.owner),
+        ):
             answer.with_header(header, value)
         return answer
 
@@ -241,10 +263,13 @@ class Files:
         if self.login.uid != self.owner:
             raise Failure(403, "Forbidden", "Permission denied to create directory")
         if self.request.body:
-            root = _parsed(self.request.body)
+            root = parsed(self.request.body)
             raise Failure(
-                400, "BadRequest", f"Expected {{DAV:}}mkcol but received {_clark(root.tag)} as the root element"
+                400,
+                "BadRequest",
+                f"Expected {{DAV:}}mkcol but received {clark(root.tag)} as the root element",
             )
+        check_name(self.path.rpartition("/")[2], self.path)
         place = self.real(self.path)
         if os.path.exists(place):
             message = "The resource you tried to create already exists"
@@ -267,7 +292,9 @@ class Files:
                 os.unlink(place)
             self.database.run(
                 "DELETE FROM oc_filecache WHERE uid = %s AND (path = %s OR starts_with(path, %s))",
-                self.owner, self.path, f"{self.path}/",
+                self.owner,
+                self.path,
+                f"{self.path}/",
             )
             self.note(self.path.rpartition("/")[0])
         return web.empty(204)
@@ -275,28 +302,20 @@ class Files:
     def _propfind(self):
         wanted = None
         if self.request.body:
-            root = _parsed(self.request.body)
-            wanted = [_short(element.tag) for prop in root if _short(prop.tag) == "d:prop" for element in prop]
+            root = parsed(self.request.body)
+            wanted = [short(element.tag) for prop in root if short(prop.tag) == "d:prop" for element in prop]
         place = self._found()
         paths = [self.path]
         depth = self.request.header("depth", "infinity")
         if depth != "0" and os.path.isdir(place) and self.login.uid == self.owner:
             for folder, folders, names in os.walk(place):
-                folders.sort()
                 inside = os.path.relpath(folder, self.root)
                 start = "" if inside == "." else f"/{inside}"
-                paths += [f"{start}/{name}" for name in sorted([*folders, *names])]
+                paths += [f"{start}/{name}" for name in [*folders, *names]]
                 if depth == "1":
                     break
-        text = "".join(self._response(path, wanted) for path in paths)
-        text = (
-            '<?xml version="1.0"?>\n<d:multistatus xmlns:d="DAV:" xmlns:s="http://sabredav.org/ns"'
-            ' xmlns:oc="http://owncloud.org/ns" xmlns:nc="http://nextcloud.org/ns">'
-            f"{text}</d:multistatus>\n"
-        )
-        return web.Answer(
-            207, text.encode(), [("Content-Type", "application/xml; charset=utf-8"), ("DAV", FEATURES)]
-        )
+            paths[1:] = sorted(paths[1:], key=lambda path: self.row(path)[0])
+        return multistatus("".join(self._response(path, wanted) for path in paths))
 
     def _response(self, path, wanted):
         values = self._properties(path)
@@ -306,11 +325,14 @@ class Files:
         href = urllib.parse.quote(f"/remote.php/dav/files/{self.owner}{path}{slash}")
         text = f"<d:response><d:href>{href}</d:href>"
         if good:
-            shown = "".join(f"<{name}>{values[name]}</{name}>" if values[name] else f"<{name}/>" for name in good)
+            shown = "".join(
+                f"<{name}>{values[name]}</{name}>" if values[name] else f"<{name}/>" for name in good
+            )
             text += f"<d:propstat><d:prop>{shown}</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat>"
         if bad:
             shown = "".join(f"<{name}/>" for name in bad)
-            text += f"<d:propstat><d:prop>{shown}</d:prop><d:status>HTTP/1.1 404 Not Found</d:status></d:propstat>"
+            status = "HTTP/1.1 404 Not Found"
+            text += f"<d:propstat><d:prop>{shown}</d:prop><d:status>{status}</d:status></d:propstat>"
         return text + "</d:response>"
 
     def _properties(self, path):
@@ -346,23 +368,9 @@ class Files:
 def _size(place):
     if not os.path.isdir(place):
         return os.path.getsize(place)
-    return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(place) for name in names)
-
-
-def _parsed(body):
-    try:
-        return xml.etree.ElementTree.fromstring(body)
-    except xml.etree.ElementTree.ParseError as failure:
-        raise Failure(400, "BadRequest", f"the XML body can't be read: {failure}")
-
-
-def _clark(tag):
-    return tag if tag.startswith("{") else "{}" + tag
-
-
-def _short(tag):
-    space, _, name = tag.lstrip("{").rpartition("}")
-    return f"{_SPACES.get(space, 'x')}:{name}"
+    return sum(
+        os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(place) for name in names
+    )
 
 
 def answer(installation, request, login):
@@ -370,5 +378,10 @@ def answer(installation, request, login):
     match = re.fullmatch(r"/remote\.php/dav/files/([^/]+)(/.*)?", request.path)
     if match:
         return Files(installation, request, login, match.group(1), match.group(2) or "").answer()
+    if request.path == "/remote.php/dav/" and request.method == "PROPFIND" and request.header("depth") == "0":
+        return multistatus(
+            "<d:response><d:href>/remote.php/dav/</d:href><d:propstat><d:prop><d:resourcetype><d:collection/>"
+            "</d:resourcetype></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
+        )
     name = request.path.rstrip("/").rpartition("/")[2]
     return error(Failure(404, "NotFound", f"File not found: {name} in 'root'")).with_header("DAV", FEATURES)

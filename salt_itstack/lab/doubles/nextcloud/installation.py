@@ -1,4 +1,5 @@
 """One installed double: its folder, its configuration, and the servers it depends on."""
+
 import os
 
 from salt_itstack.lab.doubles.nextcloud import cache, systemconfig
@@ -90,7 +91,8 @@ class Installation:
         return People(self.database, str(self.config.get("datadirectory") or os.path.join(self.root, "data")))
 
     def start(self):
-        """What every process of the real server does first when it is installed: caches and app configuration.
+        """What every process of the real server does first when it is installed: caches and app
+        configuration.
 
         Raises :class:`~.cache.Unavailable`, :class:`~.database.Unreachable`, :class:`~.database.QueryFailed`.
         """

@@ -1,4 +1,5 @@
 """user_oidc's pages: the start of a login, its return with a code, single and backchannel logout."""
+
 import base64
 import hashlib
 import json
@@ -60,7 +61,11 @@ class Pages:
 
     def _secure(self):
         insecure = self.installation.database.app_value(APP, "allow_insecure_http") == "1"
-        if self.origin.scheme != "https" and not insecure and self.installation.config.get("debug") is not True:
+        if (
+            self.origin.scheme != "https"
+            and not insecure
+            and self.installation.config.get("debug") is not True
+        ):
             raise Refusal(404, "You must access Nextcloud with HTTPS to use OpenID Connect.")
 
     def _providers(self):
@@ -109,15 +114,17 @@ class Pages:
         state, nonce = _random(32), _random(32)
         self.session.update({"state": state, "nonce": nonce, "provider": number, "after": redirect_after})
         parameters = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(provider.discovery).query))
-        parameters.update({
-            "client_id": provider.client_id,
-            "response_type": "code",
-            "scope": provider.scope,
-            "redirect_uri": self._callback(),
-            "claims": requested_claims(Provisioning(self.installation, providers, provider)),
-            "state": state,
-            "nonce": nonce,
-        })
+        parameters.update(
+            {
+                "client_id": provider.client_id,
+                "response_type": "code",
+                "scope": provider.scope,
+                "redirect_uri": self._callback(),
+                "claims": requested_claims(Provisioning(self.installation, providers, provider)),
+                "state": state,
+                "nonce": nonce,
+            }
+        )
         if isinstance(self.options.get("prompt"), str):
             parameters["prompt"] = self.options["prompt"]
         if self._with_pkce(discovery):
@@ -154,7 +161,9 @@ class Pages:
         )
         if enriched and discovery.get("userinfo_endpoint"):
             more = outgoing.call(
-                self.installation, "GET", discovery["userinfo_endpoint"],
+                self.installation,
+                "GET",
+                discovery["userinfo_endpoint"],
                 headers={"Authorization": f"Bearer {tokens['access_token']}"},
             ).json()
             claims = {**more, **claims}
@@ -176,7 +185,12 @@ class Pages:
         message = "Failed to contact the OIDC provider token endpoint"
         try:
             answer = outgoing.call(
-                self.installation, "POST", discovery["token_endpoint"], data=form, allow_redirects=False, **arguments
+                self.installation,
+                "POST",
+                discovery["token_endpoint"],
+                data=form,
+                allow_redirects=False,
+                **arguments,
             )
             tokens = answer.json()
         except requests.HTTPError as failure:
@@ -198,7 +212,8 @@ class Pages:
         return found
 
     def _verified(self, providers, provider, discovery, token):
-        """The claims of a token whose signature is right. Audience, issuer and nonce are checked by the caller."""
+        """The claims of a token whose signature is right. Audience, issuer and nonce are checked by the
+        caller."""
         try:
             return _decode(token, self._keys(providers, provider, discovery, fresh=False))
         except jwt.ExpiredSignatureError:
@@ -215,10 +230,16 @@ class Pages:
         off = (False, "false", 0, "0")
         audience = claims.get("aud")
         audience = audience if isinstance(audience, list) else [audience]
-        if self.options.get("login_validation_audience_check") not in off and provider.client_id not in audience:
+        if (
+            self.options.get("login_validation_audience_check") not in off
+            and provider.client_id not in audience
+        ):
             raise Refusal(403, "The audience does not match ours")
         party = claims.get("azp")
-        if self.options.get("login_validation_azp_check") not in off and party not in (None, provider.client_id):
+        if self.options.get("login_validation_azp_check") not in off and party not in (
+            None,
+            provider.client_id,
+        ):
             raise Refusal(403, "The authorized party does not match ours")
         if claims.get("nonce") not in (None, self.session.get("nonce")):
             raise Refusal(403, "The nonce does not match")
@@ -230,7 +251,8 @@ class Pages:
             raise Refusal(400, "Failed to provision the user")
         if not rules.login_allowed(claims):
             raise Refusal(
-                403, "You do not have permission to log in to this instance. If you think this is an error, please"
+                403,
+                "You do not have permission to log in to this instance. If you think this is an error, please"
                 " contact an administrator.",
             )
         local = rules.person(uid, claims)
@@ -248,9 +270,13 @@ class Pages:
         self.session = self.sessions.load(self.identifier)
         self.session.update({"provider": provider.id, "id_token": token})
         database.run(
-            "INSERT INTO oc_user_oidc_sessions (sid, sub, iss, authtoken_id, provider_id) VALUES (%s, %s, %s, %s, %s)",
-            claims.get("sid", "fallback-sid"), claims.get("sub", "fallback-sub"), claims.get("iss", "fallback-iss"),
-            number, provider.id,
+            "INSERT INTO oc_user_oidc_sessions (sid, sub, iss, authtoken_id, provider_id) VALUES (%s, %s,"
+            " %s, %s, %s)",
+            claims.get("sid", "fallback-sid"),
+            claims.get("sub", "fallback-sub"),
+            claims.get("iss", "fallback-iss"),
+            number,
+            provider.id,
         )
         return web.redirect(after if _local(after) else self.origin.url("/apps/files/"))
 
@@ -263,7 +289,8 @@ class Pages:
             endpoint = provider.end_session or self._discovery(provider).get("end_session_endpoint")
             if endpoint:
                 parameters = {
-                    "post_logout_redirect_uri": provider.post_logout or target, "client_id": provider.client_id,
+                    "post_logout_redirect_uri": provider.post_logout or target,
+                    "client_id": provider.client_id,
                 }
                 if self._providers().on(provider.id, "sendIdTokenHint") and self.session.get("id_token"):
                     parameters["id_token_hint"] = self.session["id_token"]
@@ -278,18 +305,23 @@ class Pages:
         providers = self._providers()
         provider = providers.by_identifier(identifier)
         if provider is None:
-            return web.json_answer(400, {"error": "invalid_request", "error_description": "provider not found"})
+            return web.json_answer(
+                400, {"error": "invalid_request", "error_description": "provider not found"}
+            )
         try:
             discovery = self._discovery(provider)
             claims = self._verified(providers, provider, discovery, form.get("logout_token", ""))
         except (jwt.PyJWTError, Refusal, *_FAILURES):
-            return web.json_answer(400, {"error": "invalid_request", "error_description": "invalid logout token"})
+            return web.json_answer(
+                400, {"error": "invalid_request", "error_description": "invalid logout token"}
+            )
         audience = claims.get("aud")
         if provider.client_id not in (audience if isinstance(audience, list) else [audience]):
             return web.json_answer(400, {"error": "invalid_request", "error_description": "invalid audience"})
         for (number,) in self.installation.database.run(
             "SELECT authtoken_id FROM oc_user_oidc_sessions WHERE sid = %s AND iss = %s",
-            claims.get("sid", ""), claims.get("iss", ""),
+            claims.get("sid", ""),
+            claims.get("iss", ""),
         ):
             self._forget(number)
         return web.json_answer(200, [])
@@ -305,7 +337,10 @@ def _decode(token, keys):
     for key in jwt.PyJWKSet.from_dict(keys).keys:
         if header.get("kid") in (None, key.key_id) or key.key_id is None:
             return jwt.decode(
-                token, key.key, algorithms=_ALGORITHMS, leeway=_LEEWAY,
+                token,
+                key.key,
+                algorithms=_ALGORITHMS,
+                leeway=_LEEWAY,
                 options={"verify_aud": False, "verify_iss": False, "require": []},
             )
     raise jwt.InvalidTokenError("no signing key with that id")

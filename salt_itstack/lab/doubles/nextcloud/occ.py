@@ -1,4 +1,5 @@
 """occ: finds the command, checks what the server needs, runs it, and words failures as the real one does."""
+
 import os
 import sys
 
@@ -6,6 +7,7 @@ from salt_itstack.lab.doubles.nextcloud import (
     cache,
     commands_accounts,
     commands_apps,
+    commands_groups,
     commands_oidc,
     commands_setup,
     commands_system,
@@ -16,7 +18,14 @@ from salt_itstack.lab.doubles.nextcloud.installation import VERSION, VERSION_STR
 
 COMMANDS = {
     command.name: command
-    for module in (commands_system, commands_setup, commands_apps, commands_accounts, commands_oidc)
+    for module in (
+        commands_system,
+        commands_setup,
+        commands_apps,
+        commands_accounts,
+        commands_groups,
+        commands_oidc,
+    )
     for command in module.COMMANDS
 }
 ALIASES = {"user:add-app-password": "user:auth-tokens:add"}
@@ -31,8 +40,8 @@ _HELP = (
 def main(root, arguments, streams=None, environment=None):
     """Run one occ call.
 
-    root: the installation's folder. arguments: the words after ``occ``. streams: (stdin, stdout, stderr), default
-    this process's. environment: mapping, default this process's. Returns the exit code.
+    root: the installation's folder. arguments: the words after ``occ``. streams: (stdin, stdout, stderr),
+    default this process's. environment: mapping, default this process's. Returns the exit code.
     """
     streams = streams or (sys.stdin, sys.stdout, sys.stderr)
     environment = os.environ if environment is None else environment
@@ -84,9 +93,12 @@ def _start(installation):
     if installation.newer:
         found = installation.config.get("version")
         raise console.Unhandled(
-            f"OCP\\HintException: [0]: Downgrading Nextcloud from {found} to {VERSION} is not supported and may"
-            " corrupt your instance (database and data directory). Restore a full backup (code, database, and data"
-            " directory) taken before the change, or restore the previous codebase so that it matches the installed"
+            f"OCP\\HintException: [0]: Downgrading Nextcloud from {found} to {VERSION} is not supported"
+            f" and may"
+            " corrupt your instance (database and data directory). Restore a full backup (code, database,"
+            " and data"
+            " directory) taken before the change, or restore the previous codebase so that it matches the"
+            " installed"
             f" version (version {found}). ()"
         )
 
@@ -95,7 +107,8 @@ def unreachable(root, failure):
     """The text of the exception for a database that can't be reached."""
     return (
         "Doctrine\\DBAL\\Exception: Failed to connect to the database: An exception occurred in the driver:"
-        f" SQLSTATE[08006] [7] {failure} in {root}/lib/private/DB/Connection.php:229\nStack trace:\n#0 {{main}}"
+        f" SQLSTATE[08006] [7] {failure} in {root}/lib/private/DB/Connection.php:229\nStack trace:\n#0"
+        f" {{main}}"
     )
 
 
@@ -130,10 +143,12 @@ def _available(installation, name, stderr):
         return {known: command for known, command in COMMANDS.items() if not command.installed}
     commands = {known: command for known, command in COMMANDS.items() if known != "maintenance:install"}
     if installation.needs_upgrade:
-        stderr.write(
-            "Nextcloud or one of the apps require upgrade - only a limited number of commands are available\n"
-            "You may use your browser or the occ upgrade command to do the upgrade\n"
-        )
+        if name != "upgrade":
+            stderr.write(
+                "Nextcloud or one of the apps require upgrade - only a limited number of commands are"
+                " available\n"
+                "You may use your browser or the occ upgrade command to do the upgrade\n"
+            )
     elif installation.maintenance:
         if name not in ("maintenance:mode", "status"):
             stderr.write(
@@ -142,7 +157,8 @@ def _available(installation, name, stderr):
             )
     else:
         return {
-            known: command for known, command in commands.items()
+            known: command
+            for known, command in commands.items()
             if not command.app or installation.app_enabled(command.app)
         }
     return {known: command for known, command in commands.items() if not command.app}

@@ -1,4 +1,5 @@
 """OCS: the envelope of both versions, the provisioning routes and user_oidc's settings API."""
+
 import json
 import re
 import urllib.parse
@@ -51,7 +52,9 @@ def _body(request):
     if kind != "application/x-www-form-urlencoded":
         return {}
     found = {}
-    for name, value in urllib.parse.parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True):
+    for name, value in urllib.parse.parse_qsl(
+        request.body.decode("utf-8", "replace"), keep_blank_values=True
+    ):
         if name.endswith("[]"):
             found.setdefault(name[:-2], []).append(value)
         else:
@@ -72,7 +75,8 @@ class Envelope:
         return self._answer(200, "ok", 100 if self.version == 1 else 200, "OK", data)
 
     def bad(self, code, message="", data=None, status=None):
-        """The answer for a failure; its HTTP status follows the version's rules unless ``status`` is given."""
+        """The answer for a failure; its HTTP status follows the version's rules unless ``status`` is
+        given."""
         if status is None:
             status = (401 if code == 997 else 200) if self.version == 1 else _status(code)
         return self._answer(status, "failure", code, message, [] if data is None else data)
@@ -84,7 +88,9 @@ class Envelope:
         if self.json:
             return web.json_answer(status, {"ocs": {"meta": meta, "data": data}})
         text = f'<?xml version="1.0"?>\n<ocs>\n <meta>\n{_xml(meta, "  ")} </meta>\n'
-        text += f" <data>\n{_xml(data, '  ')} </data>\n</ocs>\n" if data not in ([], {}) else " <data/>\n</ocs>\n"
+        text += (
+            f" <data>\n{_xml(data, '  ')} </data>\n</ocs>\n" if data not in ([], {}) else " <data/>\n</ocs>\n"
+        )
         return web.Answer(status, text.encode(), [("Content-Type", "text/xml; charset=UTF-8")])
 
 

@@ -1,4 +1,5 @@
 """The provisioning routes: persons and groups."""
+
 import re
 
 from salt_itstack.lab.doubles.nextcloud import people as rules
@@ -21,11 +22,18 @@ def details(call, uid, scopes=False):
     told = {"enabled": people.enabled(uid)}
     if people.is_admin(call.login.uid):
         told["storageLocation"] = people.home(uid)
-    told.update({
-        "id": uid, "firstLoginTimestamp": first, "lastLoginTimestamp": last, "lastLogin": last * 1000,
-        "backend": backend, "subadmin": people.led_by(uid), "quota": people.storage(uid),
-        "manager": database.preference(uid, "settings", "manager", ""),
-    })
+    told.update(
+        {
+            "id": uid,
+            "firstLoginTimestamp": first,
+            "lastLoginTimestamp": last,
+            "lastLogin": last * 1000,
+            "backend": backend,
+            "subadmin": people.led_by(uid),
+            "quota": people.storage(uid),
+            "manager": database.preference(uid, "settings", "manager", ""),
+        }
+    )
     fields = [
         ("avatar", None, _FEDERATED),
         ("email", database.preference(uid, "settings", "email"), _FEDERATED),
@@ -34,8 +42,18 @@ def details(call, uid, scopes=False):
     ]
     fields += [
         (name, database.preference(uid, "profile", name, ""), _LOCAL)
-        for name in ("phone", "address", "website", "twitter", "bluesky", "fediverse", "organisation", "role",
-                     "headline", "biography")
+        for name in (
+            "phone",
+            "address",
+            "website",
+            "twitter",
+            "bluesky",
+            "fediverse",
+            "organisation",
+            "role",
+            "headline",
+            "biography",
+        )
     ]
     fields += [("profile_enabled", "1", _LOCAL), ("pronouns", "", _FEDERATED)]
     for name, value, scope in fields:
@@ -46,12 +64,16 @@ def details(call, uid, scopes=False):
         if scopes:
             told[f"{name}Scope"] = scope
     own = backend == "Database"
-    told.update({
-        "groups": people.groups_of(uid),
-        "language": database.preference(uid, "core", "lang", "en"),
-        "locale": "", "timezone": "", "notify_email": None,
-        "backendCapabilities": {"setDisplayName": own, "setPassword": own},
-    })
+    told.update(
+        {
+            "groups": people.groups_of(uid),
+            "language": database.preference(uid, "core", "lang", "en"),
+            "locale": "",
+            "timezone": "",
+            "notify_email": None,
+            "backendCapabilities": {"setDisplayName": own, "setPassword": own},
+        }
+    )
     return told
 
 
@@ -73,7 +95,9 @@ def users(call):
 
 def users_details(call):
     told = {uid: details(call, uid) for uid in _page(call)}
-    groups = [{"id": gid, "displayname": call.people.group(gid)[1]} for gid in call.people.groups_of(call.login.uid)]
+    groups = [
+        {"id": gid, "displayname": call.people.group(gid)[1]} for gid in call.people.groups_of(call.login.uid)
+    ]
     return {"users": told, "groups": groups}
 
 
@@ -166,6 +190,7 @@ def _switch(enabled):
             raise Failure(101)
         call.people.enable(found[0], enabled)
         return []
+
     return run
 
 
@@ -228,10 +253,16 @@ def groups_details(call):
     for gid, shown in _groups_page(call):
         members = call.people.members(gid)
         disabled = sum(not call.people.enabled(uid) for uid in members)
-        told.append({
-            "id": gid, "displayname": shown, "usercount": len(members), "disabled": disabled, "canAdd": True,
-            "canRemove": True,
-        })
+        told.append(
+            {
+                "id": gid,
+                "displayname": shown,
+                "usercount": len(members),
+                "disabled": disabled,
+                "canAdd": True,
+                "canRemove": True,
+            }
+        )
     return {"groups": told}
 
 

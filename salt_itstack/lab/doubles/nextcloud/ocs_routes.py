@@ -1,4 +1,5 @@
 """What an OCS route is, and how it fails."""
+
 import dataclasses
 
 
@@ -13,8 +14,8 @@ class Failure(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """``run(call, *path parts)`` returns the data. ``confirm``: refused to app passwords. ``strict``: another method
-    on the path is 405 instead of an unknown route."""
+    """``run(call, *path parts)`` returns the data. ``confirm``: refused to app passwords. ``strict``:
+    another method on the path is 405 instead of an unknown route."""
 
     method: str
     pattern: str

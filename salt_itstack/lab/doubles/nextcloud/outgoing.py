@@ -1,4 +1,5 @@
 """Requests that the server makes itself: which addresses it may call and which authorities it trusts."""
+
 import ipaddress
 import os
 import socket

@@ -1,4 +1,5 @@
 """Persons, groups and memberships, with the rules that occ, OCS and the OIDC login share."""
+
 import datetime
 import hashlib
 import os
@@ -11,9 +12,7 @@ import time
 from salt_itstack.lab.doubles.nextcloud import database as db
 
 ADMIN = "admin"
-UID_RULE = (
-    'Only the following characters are allowed in an Login: "a-z", "A-Z", "0-9", spaces and "_.@-\'"'
-)
+UID_RULE = 'Only the following characters are allowed in an Login: "a-z", "A-Z", "0-9", spaces and "_.@-\'"'
 _UNITS = {"": 0, "b": 0, "k": 1, "kb": 1, "m": 2, "mb": 2, "g": 3, "gb": 3, "t": 4, "tb": 4, "p": 5, "pb": 5}
 UNLIMITED = -3
 
@@ -88,7 +87,9 @@ class People:
             raise Exists("The Login is already being used")
         self.database.run(
             "INSERT INTO oc_users (uid, uid_lower, password) VALUES (%s, %s, %s)",
-            uid, uid.lower(), db.password_hash(password),
+            uid,
+            uid.lower(),
+            db.password_hash(password),
         )
 
     def delete(self, uid):
@@ -122,7 +123,8 @@ class People:
         if not rows and "@" in uid:
             rows = self.database.run(
                 "SELECT uid, password FROM oc_users WHERE uid IN (SELECT userid FROM oc_preferences"
-                " WHERE appid = 'settings' AND configkey = 'email' AND lower(configvalue) = %s)", uid.lower(),
+                " WHERE appid = 'settings' AND configkey = 'email' AND lower(configvalue) = %s)",
+                uid.lower(),
             )
         if len(rows) == 1 and db.password_matches(password, rows[0][1]):
             return rows[0][0]
@@ -135,6 +137,22 @@ class People:
     def enable(self, uid, enabled):
         """Allow or forbid logins."""
         self.database.set_preference(uid, "core", "enabled", "true" if enabled else "false")
+
+    def forget(self, uid):
+        """Remove an OIDC person. Measured: a local account of the same uid stays, its files and memberships
+        don't."""
+        if self.database.one("SELECT count(*) FROM oc_users WHERE uid = %s", uid) == 0:
+            self.delete(uid)
+            return
+        for statement in (
+            "DELETE FROM oc_user_oidc WHERE user_id = %s",
+            "DELETE FROM oc_group_user WHERE uid = %s",
+            "DELETE FROM oc_preferences WHERE userid = %s",
+            "DELETE FROM oc_authtoken WHERE uid = %s",
+            "DELETE FROM oc_filecache WHERE uid = %s",
+        ):
+            self.database.run(statement, uid)
+        shutil.rmtree(self.home(uid), ignore_errors=True)
 
     def logged_in(self, uid):
         """Note a login and make the home folder at the first one."""
@@ -168,8 +186,11 @@ class People:
             return {"free": UNLIMITED, "used": used, "total": UNLIMITED, "relative": 0, "quota": UNLIMITED}
         relative = round(used / quota * 10000) / 100 if quota else 0
         return {
-            "free": max(0, quota - used), "used": used, "total": quota,
-            "relative": int(relative) if relative == int(relative) else relative, "quota": quota,
+            "free": max(0, quota - used),
+            "used": used,
+            "total": quota,
+            "relative": int(relative) if relative == int(relative) else relative,
+            "quota": quota,
         }
 
     # -- groups
@@ -184,7 +205,8 @@ class People:
         return rows[0] if rows else None
 
     def add_group(self, name, shown=None):
-        """Make a group; an id over 64 characters becomes its hash. Returns the gid. Raises :class:`Exists`."""
+        """Make a group; an id over 64 characters becomes its hash. Returns the gid. Raises
+        :class:`Exists`."""
         gid = hashlib.sha256(name.encode()).hexdigest() if len(name) > 64 else name
         if not name:
             raise Refused("Invalid group name")
@@ -209,12 +231,17 @@ class People:
     def groups_of(self, uid):
         """A person's gids in the order of joining."""
         return [
-            gid for (gid,) in self.database.run("SELECT gid FROM oc_group_user WHERE uid = %s ORDER BY position", uid)
+            gid
+            for (gid,) in self.database.run(
+                "SELECT gid FROM oc_group_user WHERE uid = %s ORDER BY position", uid
+            )
         ]
 
     def join(self, gid, uid):
         """Make a person a member."""
-        self.database.run("INSERT INTO oc_group_user (gid, uid) VALUES (%s, %s) ON CONFLICT DO NOTHING", gid, uid)
+        self.database.run(
+            "INSERT INTO oc_group_user (gid, uid) VALUES (%s, %s) ON CONFLICT DO NOTHING", gid, uid
+        )
 
     def leave(self, gid, uid):
         """End a membership."""

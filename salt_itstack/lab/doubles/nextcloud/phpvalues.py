@@ -1,8 +1,9 @@
 """PHP's values as Nextcloud writes them: the array literal of ``config.php`` and its JSON.
 
-A PHP array is one ordered map; here it is a ``list`` when its keys are 0, 1, 2, … in that order, else a ``dict``
-whose numeric keys are integers.
+A PHP array is one ordered map; here it is a ``list`` when its keys are 0, 1, 2, … in that order, else a
+``dict`` whose numeric keys are integers.
 """
+
 import json
 import re
 
@@ -39,7 +40,8 @@ def as_array(items):
 
 
 def normalise(value):
-    """A decoded JSON value with PHP's idea of arrays (``{"0": …}`` is a list, an empty object an empty array)."""
+    """A decoded JSON value with PHP's idea of arrays (``{"0": …}`` is a list, an empty object an empty
+    array)."""
     if isinstance(value, (list, dict)):
         return as_array({name: normalise(item) for name, item in as_map(value).items()})
     return value
@@ -92,7 +94,9 @@ def parse(source):
     while position < len(source):
         match = _TOKEN.match(source, position)
         if not match:
-            raise ValueError(f"not a PHP literal at character {position}: {source[position:position + 20]!r}")
+            raise ValueError(
+                f"not a PHP literal at character {position}: {source[position : position + 20]!r}"
+            )
         tokens.append((match.lastgroup, match.group(match.lastgroup)))
         position = match.end()
     value, rest = _value(tokens)

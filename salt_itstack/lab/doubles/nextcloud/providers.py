@@ -1,4 +1,5 @@
 """user_oidc's providers: rows of the database, their settings in the app configuration, secrets encrypted."""
+
 import base64
 import hashlib
 
@@ -11,12 +12,31 @@ DEFAULT_SCOPE = "openid email profile"
 SETTINGS = {
     **dict.fromkeys(
         (
-            "mappingDisplayName", "mappingEmail", "mappingQuota", "mappingUid", "mappingGroups",
-            "mappingLanguage", "mappingLocale", "mappingAddress", "mappingStreetaddress",
-            "mappingPostalcode", "mappingLocality", "mappingRegion", "mappingCountry", "mappingWebsite",
-            "mappingAvatar", "mappingTwitter", "mappingFediverse", "mappingOrganisation", "mappingRole",
-            "mappingHeadline", "mappingBiography", "mappingPhonenumber", "mappingGender",
-            "mappingPronouns", "mappingBirthdate",
+            "mappingDisplayName",
+            "mappingEmail",
+            "mappingQuota",
+            "mappingUid",
+            "mappingGroups",
+            "mappingLanguage",
+            "mappingLocale",
+            "mappingAddress",
+            "mappingStreetaddress",
+            "mappingPostalcode",
+            "mappingLocality",
+            "mappingRegion",
+            "mappingCountry",
+            "mappingWebsite",
+            "mappingAvatar",
+            "mappingTwitter",
+            "mappingFediverse",
+            "mappingOrganisation",
+            "mappingRole",
+            "mappingHeadline",
+            "mappingBiography",
+            "mappingPhonenumber",
+            "mappingGender",
+            "mappingPronouns",
+            "mappingBirthdate",
         ),
         "",
     ),
@@ -33,7 +53,10 @@ SETTINGS = {
     "nestedAndFallbackClaims": False,
     "enrichLoginIdTokenWithUserinfo": False,
 }
-_COLUMNS = "id, identifier, client_id, client_secret, discovery_endpoint, end_session_endpoint, post_logout_uri, scope"
+_COLUMNS = (
+    "id, identifier, client_id, client_secret, discovery_endpoint,"
+    " end_session_endpoint, post_logout_uri, scope"
+)
 
 
 class Undecipherable(Exception):
@@ -44,8 +67,16 @@ class Provider:
     """One row, with the names of the app's JSON in :meth:`told`."""
 
     def __init__(self, row):
-        (self.id, self.identifier, self.client_id, self.kept_secret, self.discovery, self.end_session,
-         self.post_logout, scope) = row
+        (
+            self.id,
+            self.identifier,
+            self.client_id,
+            self.kept_secret,
+            self.discovery,
+            self.end_session,
+            self.post_logout,
+            scope,
+        ) = row
         self.scope = scope.strip()
 
     def told(self):
@@ -71,7 +102,10 @@ class Providers:
 
     def all(self):
         """Every provider by id."""
-        return [Provider(row) for row in self.database.run(f"SELECT {_COLUMNS} FROM oc_user_oidc_providers ORDER BY id")]
+        return [
+            Provider(row)
+            for row in self.database.run(f"SELECT {_COLUMNS} FROM oc_user_oidc_providers ORDER BY id")
+        ]
 
     def by_identifier(self, identifier):
         """The provider of that name or None."""
@@ -84,9 +118,16 @@ class Providers:
     def create(self, identifier, client_id, secret, discovery, scope, end_session, post_logout):
         """Insert a provider. Returns it."""
         number = self.database.one(
-            "INSERT INTO oc_user_oidc_providers (identifier, client_id, client_secret, discovery_endpoint, scope,"
+            "INSERT INTO oc_user_oidc_providers (identifier, client_id, client_secret,"
+            " discovery_endpoint, scope,"
             " end_session_endpoint, post_logout_uri) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
-            identifier, client_id, self._encrypt(secret), discovery, scope, end_session, post_logout,
+            identifier,
+            client_id,
+            self._encrypt(secret),
+            discovery,
+            scope,
+            end_session,
+            post_logout,
         )
         self.forget_keys(number)
         return self.by_id(number)

@@ -1,4 +1,5 @@
 """From verified claims to a person with groups: the rules of user_oidc's provisioning."""
+
 import hashlib
 import json
 import re
@@ -29,7 +30,8 @@ class Provisioning:
         return self.providers.get(self.provider.id, setting, _CLAIMS[setting])
 
     def claim(self, claims, setting):
-        """The mapped claim's value of any type, None when absent; nested and fallback names when switched on."""
+        """The mapped claim's value of any type, None when absent; nested and fallback names when switched
+        on."""
         name = self.claim_name(setting)
         if not self.providers.on(self.provider.id, "nestedAndFallbackClaims"):
             return claims.get(name)
@@ -91,7 +93,8 @@ class Provisioning:
         return not self.providers.on(self.provider.id, "restrictLoginToGroups") or bool(self.groups(claims))
 
     def person(self, uid, claims):
-        """Make or update the person whose uid claim is ``uid``. Returns the local uid, None when it may not be made."""
+        """Make or update the person whose uid claim is ``uid``. Returns the local uid, None when it may not
+        be made."""
         existing = self.people.find(uid)
         if self.options.get("auto_provision", True) in (False, 0, "0", ""):
             return existing[0] if existing else None

@@ -3,6 +3,7 @@
 ``python -m salt_itstack.lab.doubles.nextcloud.server --root R --address A [--http-port N] [--https-port N
 --certificate F --key F]`` serves until it is ended. The configuration is read at each request.
 """
+
 import argparse
 import http.server
 import signal
@@ -13,7 +14,7 @@ import threading
 import jwt
 import requests
 
-from salt_itstack.lab.doubles.nextcloud import cache, dav, login, ocs, outgoing, web
+from salt_itstack.lab.doubles.nextcloud import cache, dav, dav_xml, login, ocs, outgoing, web
 from salt_itstack.lab.doubles.nextcloud import database as db
 from salt_itstack.lab.doubles.nextcloud.installation import Installation
 from salt_itstack.lab.doubles.nextcloud.providers import APP, Providers
@@ -38,7 +39,7 @@ class Site:
             return self._answer(installation, request)
         except (db.Unreachable, db.QueryFailed, cache.Unavailable):
             return _unusable(request)
-        except (jwt.PyJWTError, requests.RequestException, outgoing.Refused, KeyError):
+        except (jwt.PyJWTError, requests.RequestException, outgoing.Refused, OSError, KeyError):
             return web.server_error()
         finally:
             installation.close()
@@ -80,15 +81,20 @@ class Site:
         identifier = request.cookies().get(cookie, "")
         session = self.sessions.load(identifier)
         if request.path.startswith(("/ocs/v1.php", "/ocs/v2.php")):
-            return self._known(installation, request, origin, session, ocs.answer, lambda kind: ocs.nobody(
-                ocs.Envelope(request), kind
-            ))
+            return self._known(
+                installation,
+                request,
+                origin,
+                session,
+                ocs.answer,
+                lambda kind: ocs.nobody(ocs.Envelope(request), kind),
+            )
         if request.path.startswith("/remote.php/"):
             return self._known(installation, request, origin, session, dav.answer, dav.nobody)
-        path = request.path[len("/index.php"):] if request.path.startswith("/index.php") else request.path
+        path = request.path[len("/index.php") :] if request.path.startswith("/index.php") else request.path
         if path.startswith(f"/apps/{APP}/") and installation.app_enabled(APP):
             pages = login.Pages(installation, origin, self.sessions, identifier, session)
-            answer = pages.answer(request, path[len(f"/apps/{APP}/"):])
+            answer = pages.answer(request, path[len(f"/apps/{APP}/") :])
             if answer is not None:
                 kept = self.sessions.save(pages.identifier, pages.session)
                 return _with_cookies(answer, cookie, kept, origin)
@@ -123,8 +129,16 @@ class Site:
 
 def _status(installation):
     told = installation.status()
-    names = ("installed", "maintenance", "needsDbUpgrade", "version", "versionstring", "edition", "productname",
-             "extendedSupport")
+    names = (
+        "installed",
+        "maintenance",
+        "needsDbUpgrade",
+        "version",
+        "versionstring",
+        "edition",
+        "productname",
+        "extendedSupport",
+    )
     return web.json_answer(200, {name: told[name] for name in names}, "application/json")
 
 
@@ -137,7 +151,11 @@ def _untrusted(request):
 
 def _unusable(request):
     """The database is out of reach or the cache class unknown."""
-    return web.empty(500) if request.path == "/status.php" or request.path.startswith("/ocs/") else web.server_error()
+    return (
+        web.empty(500)
+        if request.path == "/status.php" or request.path.startswith("/ocs/")
+        else web.server_error()
+    )
 
 
 def _closed(installation, request):
@@ -146,10 +164,16 @@ def _closed(installation, request):
         answer = ocs.Envelope(request).bad(503, "Service unavailable", status=503)
         return answer.with_header("X-Nextcloud-Maintenance-Mode", "1")
     if request.path.startswith("/remote.php/") and installation.maintenance:
-        return dav.error(
-            dav.Failure(503, "OCA\\DAV\\Exception\\ServerMaintenanceMode", "System is in maintenance mode.")
+        return dav_xml.error(
+            dav_xml.Failure(
+                503, "OCA\\DAV\\Exception\\ServerMaintenanceMode", "System is in maintenance mode."
+            )
         )
-    answer = web.page(503, "Nextcloud", "This server is currently in maintenance mode, which may take a while.")
+    answer = web.page(
+        503, "Nextcloud", "This server is currently in maintenance mode, which may take a while."
+    )
+    if request.path.startswith("/remote.php/"):
+        return answer
     return answer.with_header("X-Nextcloud-Maintenance-Mode", "1").with_header("Retry-After", "120")
 
 
@@ -157,7 +181,7 @@ def _without_cache(request, failure):
     if request.path.startswith("/ocs/"):
         return ocs.Envelope(request).bad(996, "Internal Server Error\n", status=500)
     if request.path.startswith("/remote.php/"):
-        return dav.error(dav.Failure(503, "ServiceUnavailable", f"RedisException: {failure}"))
+        return dav_xml.error(dav_xml.Failure(503, "ServiceUnavailable", f"RedisException: {failure}"))
     return web.server_error()
 
 
@@ -178,7 +202,8 @@ def _with_cookies(answer, name, identifier, origin):
     answer.with_header("Set-Cookie", f"{name}={identifier}; path=/{secure}; HttpOnly; SameSite=Lax")
     for word in ("Lax", "Strict"):
         answer.with_header(
-            "Set-Cookie", f"{prefix}nc_sameSiteCookie{word.lower()}=true; path=/; httponly{secure}; SameSite={word}"
+            "Set-Cookie",
+            f"{prefix}nc_sameSiteCookie{word.lower()}=true; path=/; httponly{secure}; SameSite={word}",
         )
     return answer
 
@@ -295,7 +320,9 @@ def main(arguments=None):
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    running = serve(given.root, given.address, given.http_port, given.https_port, given.certificate, given.key)
+    running = serve(
+        given.root, given.address, given.http_port, given.https_port, given.certificate, given.key
+    )
     ended.wait()
     for server in running:
         server.shutdown()

@@ -1,9 +1,10 @@
 """The system configuration: ``config/config.php`` in PHP's own syntax, read and written by the double.
 
 As on the real server further ``config/*.config.php`` files are merged over it when it is read, and the merged
-whole is written back to ``config.php`` by the next change. One process reads once and writes the whole file, so
-parallel changes lose each other's keys, as measured on the real server.
+whole is written back to ``config.php`` by the next change. One process reads once and writes the whole file,
+so parallel changes lose each other's keys, as measured on the real server.
 """
+
 import fcntl
 import os
 import re
@@ -11,9 +12,22 @@ import re
 from salt_itstack.lab.doubles.nextcloud import phpvalues
 
 _SENSITIVE = {
-    "instanceid", "datadirectory", "dbname", "dbhost", "dbpassword", "dbuser", "mail_from_address", "mail_domain",
-    "mail_smtphost", "mail_smtpname", "mail_smtppassword", "passwordsalt", "secret", "updater.secret",
-    "trusted_proxies", "proxyuserpwd",
+    "instanceid",
+    "datadirectory",
+    "dbname",
+    "dbhost",
+    "dbpassword",
+    "dbuser",
+    "mail_from_address",
+    "mail_domain",
+    "mail_smtphost",
+    "mail_smtpname",
+    "mail_smtppassword",
+    "passwordsalt",
+    "secret",
+    "updater.secret",
+    "trusted_proxies",
+    "proxyuserpwd",
 }
 _SENSITIVE_INSIDE = {"redis": {"host", "password"}}
 MASK = "***REMOVED SENSITIVE VALUE***"

@@ -1,4 +1,5 @@
 """Requests and answers of the web server, who is asking, and the checks that come before every page."""
+
 import base64
 import binascii
 import dataclasses
@@ -84,8 +85,10 @@ def empty(status):
 def server_error():
     """The plain page for an internal error."""
     text = (
-        "Internal Server Error\n\nThe server encountered an internal error and was unable to complete your request.\n"
-        "Please contact the server administrator if this error reappears multiple times, please include the technical"
+        "Internal Server Error\n\nThe server encountered an internal error and was unable to complete"
+        " your request.\n"
+        "Please contact the server administrator if this error reappears multiple times, please include"
+        " the technical"
         " details below in your report.\nMore details can be found in the server log.\n"
     )
     return Answer(500, text.encode(), [("Content-Type", "text/plain; charset=utf-8")])
@@ -247,7 +250,8 @@ def _entered(people, uid, by):
 
 
 def start_session(installation, sessions, old, uid):
-    """A new session of a person who has just logged in; the old identifier is gone. Returns (identifier, token id)."""
+    """A new session of a person who has just logged in; the old identifier is gone. Returns (identifier,
+    token id)."""
     sessions.drop(old)
     number = installation.database.add_token(uid, "web", secrets.token_hex(32), _SESSION_TOKEN)
     return sessions.save("", {"uid": uid, "token": number, "since": time.time()}), number
