@@ -100,7 +100,7 @@ class KeycloakServer:
             self.process = subprocess.Popen(
                 command, env=settings, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
             )
-        until(self._is_ready, "the start of Keycloak", 180)
+        until(self._is_ready, "the start of Keycloak", 300)
 
     def _is_ready(self):
         assert self.process.poll() is None, self.log.read_text()[-2000:]
