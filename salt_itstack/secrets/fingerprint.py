@@ -35,7 +35,7 @@ def known(opts: Mapping[str, Any], name: str, value: str) -> bool | None:
     except (OSError, ValueError):
         return None
     key = _key(opts)
-    if kept.get("key") != _key_name(key):
+    if not isinstance(kept, dict) or kept.get("key") != _key_name(key):
         return None
     return hmac.compare_digest(str(kept.get("value")), _digest(key, name, value))
 
