@@ -237,8 +237,15 @@ def _backend(instance: Instance) -> list[Entry]:
         (f"cn=index,{root}", [("objectClass", "top"), ("objectClass", "extensibleObject"), ("cn", "index")]),
     ]  # fmt: skip
     for name, kinds in {**INDEXES, **instance.indexes}.items():
-        attributes = [("objectClass", "top"), ("objectClass", "nsIndex"), ("cn", name), ("nsSystemIndex", "false")]
-        entries.append((f"cn={name},cn=index,{root}", attributes + [("nsIndexType", k) for k in kinds.split()]))
+        attributes = [
+            ("objectClass", "top"),
+            ("objectClass", "nsIndex"),
+            ("cn", name),
+            ("nsSystemIndex", "false"),
+        ]
+        entries.append(
+            (f"cn={name},cn=index,{root}", attributes + [("nsIndexType", k) for k in kinds.split()])
+        )
     mapping: list[tuple[str, str]] = [
         ("objectClass", "top"), ("objectClass", "extensibleObject"), ("objectClass", "nsMappingTree"),
         ("cn", instance.suffix), ("nsslapd-state", "backend"), ("nsslapd-backend", BACKEND),
@@ -258,12 +265,15 @@ class _Blocks:
         for number, lines in enumerate(self.blocks):
             named = next((line for line in lines if line.lower().startswith("dn:")), "")
             if named[3:].strip().lower() == dn.lower():
-                kept = [line for line in lines if line.split(":")[0].lower() not in {n.lower() for n in settings}]
+                kept = [
+                    line for line in lines if line.split(":")[0].lower() not in {n.lower() for n in settings}
+                ]
                 added = [_line(name, value) for name, values in settings.items() for value in values]
                 self.blocks[number] = kept + added
                 return
         raise ItstackError(
-            f"{TEMPLATE} has no entry {dn!r}", remedy="use the 389-ds-base of Debian 12 (2.3.1) or correct the name"
+            f"{TEMPLATE} has no entry {dn!r}",
+            remedy="use the 389-ds-base of Debian 12 (2.3.1) or correct the name",
         )
 
     def text(self) -> str:
@@ -305,7 +315,9 @@ def _give_to(folder: Path, user: str) -> None:
     try:
         owner = pwd.getpwnam(user)
     except KeyError:
-        raise Missing(f"there is no user {user!r}", remedy="apt-get install 389-ds-base makes the user dirsrv") from None
+        raise Missing(
+            f"there is no user {user!r}", remedy="apt-get install 389-ds-base makes the user dirsrv"
+        ) from None
     for path in [folder, *folder.rglob("*")]:
         if os.geteuid() == 0:
             os.chown(path, owner.pw_uid, owner.pw_gid)

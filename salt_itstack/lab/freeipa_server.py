@@ -20,7 +20,8 @@ from salt_itstack.lab import directory
 from salt_itstack.lab.doubles.freeipa import schema, tree
 
 INDEXES = {
-    "ipaUniqueID": "eq pres", "krbPrincipalName": "eq sub", "krbCanonicalName": "eq", "memberUser": "eq pres sub",
+    "ipaUniqueID": "eq pres", "krbPrincipalName": "eq sub", "krbCanonicalName": "eq",
+    "memberUser": "eq pres sub",
     "memberHost": "eq pres sub", "fqdn": "eq pres", "employeeNumber": "eq", "displayName": "eq sub",
 }  # fmt: skip
 DEFAULTS = """\
@@ -91,8 +92,10 @@ def install(
     name = instance or f"slapd-{realm.replace('.', '-')}"
     folder, private = top / "var/lib/dirsrv" / name, top / "etc/itstack-lab"
     server = directory.Instance(
-        folder=folder, suffix=base, address=address, host=host, port=ldap_port, secure_port=ldaps_port, user=user,
-        manager_hash=directory.hash_password(manager_password), certificate=certificate, schema=schema.lines(),
+        folder=folder, suffix=base, address=address, host=host, port=ldap_port, secure_port=ldaps_port,
+        user=user,
+        manager_hash=directory.hash_password(manager_password), certificate=certificate,
+        schema=schema.lines(),
         plugins=tree.plugins(base), extra_configuration=tree.configuration(base), indexes=INDEXES,
         settings={"nsslapd-anonlimitsdn": "cn=anonymous-limits,cn=config"},
     )  # fmt: skip

@@ -52,7 +52,9 @@ class Client:
     authority: Path
     cookie: str = ""
 
-    def request(self, verb: str, path: str, body: str | bytes | None = None, headers: dict[str, str] | None = None) -> Reply:
+    def request(
+        self, verb: str, path: str, body: str | bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Reply:
         """One request on a connection of its own."""
         context = ssl.create_default_context(cafile=str(self.authority))
         raw = socket.create_connection((ADDRESS, self.port), timeout=60)
@@ -83,7 +85,11 @@ class Client:
     def send(self, body: Any) -> Reply:
         """A JSON-RPC request as it stands."""
         text = body if isinstance(body, str) else json.dumps(body)
-        headers = {"Referer": f"https://{HOST}/ipa", "Content-Type": "application/json", "Accept": "application/json"}
+        headers = {
+            "Referer": f"https://{HOST}/ipa",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+        }
         return self.request("POST", "/ipa/session/json", text, headers)
 
     def call(self, method: str, *arguments: Any, **options: Any) -> dict[str, Any]:
@@ -99,7 +105,9 @@ class Client:
         return answer["error"]
 
     def attempt(self, method: str, *arguments: Any, **options: Any) -> dict[str, Any]:
-        reply = self.send({"method": method, "params": [list(arguments), {"version": "2.254", **options}], "id": 0})
+        reply = self.send(
+            {"method": method, "params": [list(arguments), {"version": "2.254", **options}], "id": 0}
+        )
         assert reply.status == 200, (reply.status, reply.text)
         return reply.data
 
@@ -162,7 +170,8 @@ def make_certificates(folder: Path) -> directory.Certificate:
         builder = (
             x509.CertificateBuilder().subject_name(subject).issuer_name(issuer or subject)
             .public_key(key.public_key()).serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=30))
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )  # fmt: skip
         return (builder if authority else builder.add_extension(names, False)).sign(signer, hashes.SHA256())
@@ -174,7 +183,9 @@ def make_certificates(folder: Path) -> directory.Certificate:
     pem = serialization.Encoding.PEM
     paths.certificate.write_bytes(leaf.public_bytes(pem))
     paths.authority.write_bytes(root.public_bytes(pem))
-    paths.key.write_bytes(server.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    paths.key.write_bytes(
+        server.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
     return paths
 
 
@@ -185,9 +196,11 @@ def start(root: Path) -> Lab:
     user = "dirsrv" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     # A semaphore's name comes from the instance's folder, so no other run may have one of the same name.
     programs = freeipa_server.install(
-        root=str(root), address=ADDRESS, host=HOST, domain="it-stack.lab", realm="IT-STACK.LAB", certificate=files,
+        root=str(root), address=ADDRESS, host=HOST, domain="it-stack.lab", realm="IT-STACK.LAB",
+        certificate=files,
         admin_password=ADMIN_PASSWORD, manager_password=MANAGER_PASSWORD, user=user,
-        instance=f"slapd-test-{os.getpid()}-{lab.ldap_port}", ldap_port=lab.ldap_port, ldaps_port=lab.ldaps_port,
+        instance=f"slapd-test-{os.getpid()}-{lab.ldap_port}", ldap_port=lab.ldap_port,
+        ldaps_port=lab.ldaps_port,
         rpc_port=lab.rpc_port,
     )  # fmt: skip
     begun = time.monotonic()
@@ -222,7 +235,9 @@ def _await(lab: Lab, port: int) -> None:
         with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), timeout=1):
             return
         for process in lab.processes:
-            assert process.poll() is None, "\n".join(path.read_text()[-2000:] for path in lab.root.glob("*.log"))
+            assert process.poll() is None, "\n".join(
+                path.read_text()[-2000:] for path in lab.root.glob("*.log")
+            )
         time.sleep(0.02)
     raise AssertionError(f"nothing listens on port {port} after 30 s")
 
@@ -231,7 +246,9 @@ def _await(lab: Lab, port: int) -> None:
 def running() -> Iterator[Lab]:
     """A started server in a folder of its own, gone afterwards."""
     if not shutil.which("ns-slapd", path=os.environ.get("PATH", "") + ":/usr/sbin"):
-        pytest.fail("ns-slapd isn't installed, and these tests need the real directory: apt-get install 389-ds-base")
+        pytest.fail(
+            "ns-slapd isn't installed, and these tests need the real directory: apt-get install 389-ds-base"
+        )
     root = Path(tempfile.mkdtemp(prefix="itstack-freeipa-", dir="/var/tmp"))
     root.chmod(0o755)
     try:
@@ -249,5 +266,3 @@ def freeipa() -> Iterator[Lab]:
     """One directory and double for all tests of a session that don't mind each other's entries."""
     with running() as lab:
         yield lab
-
-

@@ -40,7 +40,14 @@ def admin(freeipa: Lab) -> Client:
 @pytest.fixture(scope="module")
 def people(admin: Client) -> None:
     """A person in a group in a group, and a system account that applications bind with."""
-    admin.call("user_add", "ada", givenname="Ada", sn="Lovelace", userpassword="Ada-of-the-tests", nsaccountlock=False)
+    admin.call(
+        "user_add",
+        "ada",
+        givenname="Ada",
+        sn="Lovelace",
+        userpassword="Ada-of-the-tests",
+        nsaccountlock=False,
+    )
     admin.call("group_add", "inner")
     admin.call("group_add", "outer", nonposix=True)
     admin.call("group_add_member", "inner", user=["ada"])
@@ -83,7 +90,16 @@ def test_the_certificate_is_the_given_one(freeipa: Lab) -> None:
 
 
 def test_an_application_sees_what_it_federates(application: Any) -> None:
-    person = read(application, f"uid=ada,{USERS}", "*", *SENSITIVE, "entryUUID", "nsUniqueId", "modifyTimestamp", "entryUSN")
+    person = read(
+        application,
+        f"uid=ada,{USERS}",
+        "*",
+        *SENSITIVE,
+        "entryUUID",
+        "nsUniqueId",
+        "modifyTimestamp",
+        "entryUSN",
+    )
     assert person["mail"] == [b"ada@it-stack.lab"]
     assert person["nsaccountlock"] == [b"FALSE"]
     assert len(person["ipauniqueid"][0]) == 36
@@ -110,7 +126,9 @@ def test_membership_is_transitive_and_leaves_with_the_group(application: Any, ad
 
 
 def test_private_groups_are_told_apart_by_their_classes(application: Any) -> None:
-    rows = application.search_s(GROUPS, ldap.SCOPE_ONELEVEL, "(cn=ada)", ["objectClass", "gidNumber", "ipaUniqueID"])
+    rows = application.search_s(
+        GROUPS, ldap.SCOPE_ONELEVEL, "(cn=ada)", ["objectClass", "gidNumber", "ipaUniqueID"]
+    )
     classes = {one.lower() for one in rows[0][1]["objectClass"]}
     assert b"posixgroup" in classes and b"ipausergroup" not in classes
     assert len(rows[0][1]["ipaUniqueID"][0]) == 36
@@ -135,7 +153,9 @@ def test_nobody_without_a_password_sees_addresses_or_membership(freeipa: Lab, pe
     assert read(anonymous, "", "defaultNamingContext")["defaultnamingcontext"] == [BASE.encode()]
 
 
-def test_people_bind_with_their_password_until_they_are_disabled(freeipa: Lab, people: None, admin: Client) -> None:
+def test_people_bind_with_their_password_until_they_are_disabled(
+    freeipa: Lab, people: None, admin: Client
+) -> None:
     dn = f"uid=ada,{USERS}"
     connect(freeipa, dn, "Ada-of-the-tests")
     with pytest.raises(ldap.INVALID_CREDENTIALS):
@@ -172,7 +192,9 @@ def test_installing_again_keeps_the_entries(freeipa: Lab, people: None, admin: C
     configured = freeipa.root / "etc/itstack-lab/freeipa.json"
     before = configured.read_text(encoding="utf-8")
     instance = next((freeipa.root / "var/lib/dirsrv").iterdir()).name
-    files = directory.Certificate(*(freeipa.root / name for name in ("server.pem", "server.key", "authority.pem")))
+    files = directory.Certificate(
+        *(freeipa.root / name for name in ("server.pem", "server.key", "authority.pem"))
+    )
     again = freeipa_server.install(
         root=str(freeipa.root), address=ADDRESS, host=HOST, domain="it-stack.lab", realm="IT-STACK.LAB",
         certificate=files, admin_password=ADMIN_PASSWORD, manager_password=MANAGER_PASSWORD,
@@ -189,7 +211,9 @@ def test_only_its_user_reads_the_managers_password(freeipa: Lab) -> None:
         assert (freeipa.root / path).stat().st_mode & 0o077 == 0
     settings = (freeipa.root / "etc/ipa/default.conf").read_text(encoding="utf-8")
     assert f"host = {HOST}" in settings and "realm = IT-STACK.LAB" in settings
-    shown = [path for path in (freeipa.root / "etc").rglob("*") if path.is_file() and path.stat().st_mode & 0o044]
+    shown = [
+        path for path in (freeipa.root / "etc").rglob("*") if path.is_file() and path.stat().st_mode & 0o044
+    ]
     assert not [path for path in shown if MANAGER_PASSWORD in path.read_text(encoding="utf-8")]
 
 
@@ -206,7 +230,9 @@ def test_an_instance_is_never_laid_out_over_another(tmp_path: Path) -> None:
     assert (tmp_path / "dse.ldif").read_text(encoding="utf-8") == "dn: cn=config\n"
 
 
-def test_what_is_not_installed_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_is_told_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(directory, "TEMPLATE", tmp_path / "nothing")
     with pytest.raises(Missing, match="apt-get install 389-ds-base"):
         directory.lay_out(instance_in(tmp_path / "instance"), [])
@@ -225,6 +251,8 @@ def test_hashes_are_salted_and_never_the_password() -> None:
 
 def test_the_servers_run_as_an_unprivileged_user(freeipa: Lab) -> None:
     for process in freeipa.processes:
-        owner = subprocess.run(["ps", "-o", "uid=", "-p", str(process.pid)], capture_output=True, text=True, check=True)
+        owner = subprocess.run(
+            ["ps", "-o", "uid=", "-p", str(process.pid)], capture_output=True, text=True, check=True
+        )
         assert int(owner.stdout) != 0
     assert os.geteuid() != 0 or freeipa.programs[0]["user"] == "dirsrv"

@@ -16,7 +16,9 @@ pytest_plugins = ("freeipa_fixtures",)
 
 RECORDED = [
     json.loads(line)
-    for line in (Path(__file__).parents[1] / "data" / "freeipa-answers.jsonl").read_text(encoding="utf-8").splitlines()
+    for line in (Path(__file__).parents[1] / "data" / "freeipa-answers.jsonl")
+    .read_text(encoding="utf-8")
+    .splitlines()
 ]
 PERSONS_PASSWORD = "Passw0rd!"
 
@@ -75,7 +77,7 @@ def _soften(value: Any, keep_dates: bool) -> None:
 
 
 class Replay:
-    """Sends the recorded requests in their order to one empty server, each in the session it was recorded in."""
+    """Sends the recorded requests in their order to an empty server, each in the session it had."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab

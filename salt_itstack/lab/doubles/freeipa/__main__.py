@@ -10,12 +10,24 @@ import sys
 import threading
 from pathlib import Path
 
-NEEDED = ("address", "host", "certificate", "key", "ldap_url", "manager_password_file", "domain", "realm", "base_dn")
+NEEDED = (
+    "address",
+    "host",
+    "certificate",
+    "key",
+    "ldap_url",
+    "manager_password_file",
+    "domain",
+    "realm",
+    "base_dn",
+)
 
 
 def main() -> int:
     """Run until told to stop. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="freeipa-double", description="FreeIPA's JSON-RPC on a real directory")
+    parser = argparse.ArgumentParser(
+        prog="freeipa-double", description="FreeIPA's JSON-RPC on a real directory"
+    )
     parser.add_argument("--config", type=Path, required=True, help="JSON file: " + ", ".join(NEEDED))
     chosen = parser.parse_args()
     try:

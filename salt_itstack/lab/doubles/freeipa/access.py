@@ -48,9 +48,10 @@ ADDRESS_BOOK = (
 )
 # What a person may change about himself.
 OWN = (
-    "givenname || sn || cn || displayname || title || initials || loginshell || gecos || homephone || mobile ||"
-    " pager || facsimiletelephonenumber || telephonenumber || street || roomnumber || l || st || postalcode ||"
-    " manager || secretary || description || carlicense || labeleduri || seealso || employeetype || ou"
+    "givenname || sn || cn || displayname || title || initials || loginshell || gecos || homephone ||"
+    " mobile || pager || facsimiletelephonenumber || telephonenumber || street || roomnumber || l || st ||"
+    " postalcode || manager || secretary || description || carlicense || labeleduri || seealso ||"
+    " employeetype || ou"
 )
 
 
@@ -78,8 +79,9 @@ def permissions() -> list[Permission]:
         Permission("System: Remove Users", USERS, "delete", "", users, ordinary),
         Permission(
             "System: Modify Users", USERS, "write",
-            OWN + " || mail || userclass || objectclass || departmentnumber || employeenumber || nsaccountlock ||"
-            " homedirectory || krbprincipalname || krbcanonicalname || krbprincipalexpiration || ipauserauthtype",
+            OWN + " || mail || userclass || objectclass || departmentnumber || employeenumber ||"
+            " nsaccountlock || homedirectory || krbprincipalname || krbcanonicalname ||"
+            " krbprincipalexpiration || ipauserauthtype",
             (*users, "Modify Users and Reset passwords"), ordinary,
         ),
         Permission(
@@ -102,7 +104,8 @@ def permissions() -> list[Permission]:
         Permission("System: Add Hosts", HOSTS, "add", "", hosts),
         Permission("System: Remove Hosts", HOSTS, "delete", "", hosts),
         Permission("System: Modify Hosts", HOSTS, "write",
-                   "description || l || nshardwareplatform || nshostlocation || nsosversion || userclass", hosts),
+                   "description || l || nshardwareplatform || nshostlocation || nsosversion || userclass",
+                   hosts),
         Permission("System: Manage Host Enrollment Password", HOSTS, "write", "userpassword", hosts),
         Permission("System: Add Services", SERVICES, "add", "", services),
         Permission("System: Remove Services", SERVICES, "delete", "", services),
@@ -143,41 +146,138 @@ def rules(base: str) -> Iterator[tuple[str, str]]:
     # entryUUID and nsUniqueId among it.
     hidden = "aci || userPassword || krbPrincipalKey || ipaUniqueId || memberOf || nsUniqueId || entryUUID"
     yield "", _rule("Admin can manage any entry", admins, "all", f'(targetattr != "{hidden}")')
-    yield "", _rule("Admin can write passwords", admins, "add,delete,search,write",
-                    '(targetattr = "userPassword || krbPrincipalKey")')
-    yield "", _rule("Admins read unique ids", admins, "read,search,compare", '(targetattr = "ipaUniqueId || memberOf")')
-    yield "", _rule("Admins place unique ids", admins, "write", '(targetattr = "ipaUniqueId")'
-                    '(targattrfilters = "add=ipaUniqueId:(!(ipaUniqueId=autogenerate))")')
-    yield "", _rule("Search existence of password and kerberos keys", ALL, "search",
-                    '(targetattr = "userPassword || krbPrincipalKey")')
-    yield "", _rule("Read DIT", ANYONE, "read,search,compare",
-                    '(targetattr = "cn || objectclass || dc || info || ou || nisdomain")'
-                    '(targetfilter = "(|(objectclass=nsContainer)(objectclass=domain)(objectclass=organization))")')
-    yield "", _rule("Read Timestamp and USN Operational Attributes", ANYONE, "read,search,compare",
-                    '(targetattr = "createtimestamp || entryusn || modifytimestamp")')
-    yield USERS, _rule("Read User Standard Attributes", ANYONE, "read,search,compare",
-                       f'(targetattr = "{STANDARD}")(targetfilter = "(objectclass=posixaccount)")')
-    yield USERS, _rule("Read User Addressbook Attributes", ALL, "read,search,compare",
-                       f'(targetattr = "{ADDRESS_BOOK}")(targetfilter = "(objectclass=posixaccount)")')
-    yield USERS, _rule("Read User IPA Attributes", ALL, "read,search,compare",
-                       '(targetattr = "ipasshpubkey || ipauniqueid || ipauserauthtype || userclass")')
-    yield USERS, _rule("Read User Kerberos Attributes", ALL, "read,search,compare",
-                       '(targetattr = "krbcanonicalname || krbprincipalexpiration || krbprincipalname ||'
-                       ' nsaccountlock")')
+    yield (
+        "",
+        _rule(
+            "Admin can write passwords",
+            admins,
+            "add,delete,search,write",
+            '(targetattr = "userPassword || krbPrincipalKey")',
+        ),
+    )
+    yield (
+        "",
+        _rule(
+            "Admins read unique ids",
+            admins,
+            "read,search,compare",
+            '(targetattr = "ipaUniqueId || memberOf")',
+        ),
+    )
+    yield (
+        "",
+        _rule(
+            "Admins place unique ids",
+            admins,
+            "write",
+            '(targetattr = "ipaUniqueId")(targattrfilters = "add=ipaUniqueId:(!(ipaUniqueId=autogenerate))")',
+        ),
+    )
+    yield (
+        "",
+        _rule(
+            "Search existence of password and kerberos keys",
+            ALL,
+            "search",
+            '(targetattr = "userPassword || krbPrincipalKey")',
+        ),
+    )
+    yield (
+        "",
+        _rule(
+            "Read DIT",
+            ANYONE,
+            "read,search,compare",
+            '(targetattr = "cn || objectclass || dc || info || ou || nisdomain")'
+            '(targetfilter = "(|(objectclass=nsContainer)(objectclass=domain)(objectclass=organization))")',
+        ),
+    )
+    yield (
+        "",
+        _rule(
+            "Read Timestamp and USN Operational Attributes",
+            ANYONE,
+            "read,search,compare",
+            '(targetattr = "createtimestamp || entryusn || modifytimestamp")',
+        ),
+    )
+    yield (
+        USERS,
+        _rule(
+            "Read User Standard Attributes",
+            ANYONE,
+            "read,search,compare",
+            f'(targetattr = "{STANDARD}")(targetfilter = "(objectclass=posixaccount)")',
+        ),
+    )
+    yield (
+        USERS,
+        _rule(
+            "Read User Addressbook Attributes",
+            ALL,
+            "read,search,compare",
+            f'(targetattr = "{ADDRESS_BOOK}")(targetfilter = "(objectclass=posixaccount)")',
+        ),
+    )
+    yield (
+        USERS,
+        _rule(
+            "Read User IPA Attributes",
+            ALL,
+            "read,search,compare",
+            '(targetattr = "ipasshpubkey || ipauniqueid || ipauserauthtype || userclass")',
+        ),
+    )
+    yield (
+        USERS,
+        _rule(
+            "Read User Kerberos Attributes",
+            ALL,
+            "read,search,compare",
+            '(targetattr = "krbcanonicalname || krbprincipalexpiration || krbprincipalname ||'
+            ' nsaccountlock")',
+        ),
+    )
     yield USERS, _rule("Read User Membership", ALL, "read,search,compare", '(targetattr = "memberof")')
     yield USERS, _rule("User Self service", SELF, "write", f'(targetattr = "{OWN}")')
     yield USERS, _rule("Self can write own password", SELF, "write", '(targetattr = "userPassword")')
-    yield USERS, _rule("Users can manage their own SSH public keys", SELF, "write", '(targetattr = "ipasshpubkey")')
-    yield GROUPS, _rule("Read Groups", ANYONE, "read,search,compare",
-                        '(targetattr = "businesscategory || cn || description || gidnumber || o || objectclass || ou'
-                        ' || owner || seealso")')
-    yield GROUPS, _rule("Read Group Membership", ALL, "read,search,compare",
-                        '(targetattr = "ipauniqueid || member || memberof || memberuid || memberuser || memberhost")')
+    yield (
+        USERS,
+        _rule("Users can manage their own SSH public keys", SELF, "write", '(targetattr = "ipasshpubkey")'),
+    )
+    yield (
+        GROUPS,
+        _rule(
+            "Read Groups",
+            ANYONE,
+            "read,search,compare",
+            '(targetattr = "businesscategory || cn || description || gidnumber || o || objectclass || ou'
+            ' || owner || seealso")',
+        ),
+    )
+    yield (
+        GROUPS,
+        _rule(
+            "Read Group Membership",
+            ALL,
+            "read,search,compare",
+            '(targetattr = "ipauniqueid || member || memberof || memberuid || memberuser || memberhost")',
+        ),
+    )
     for where in (HOSTS, HOST_GROUPS, SERVICES, HBAC, SUDO, "cn=kerberos", "cn=ng,cn=alt"):
-        yield where, _rule(f"Read entries of {where}", ALL, "read,search,compare",
-                           '(targetattr != "userPassword || krbPrincipalKey || aci || nsUniqueId || entryUUID")')
-    yield "cn=ipaConfig,cn=etc", _rule("Read Global Configuration", ALL, "read,search,compare",
-                                       '(targetattr != "aci")')
+        yield (
+            where,
+            _rule(
+                f"Read entries of {where}",
+                ALL,
+                "read,search,compare",
+                '(targetattr != "userPassword || krbPrincipalKey || aci || nsUniqueId || entryUUID")',
+            ),
+        )
+    yield (
+        "cn=ipaConfig,cn=etc",
+        _rule("Read Global Configuration", ALL, "read,search,compare", '(targetattr != "aci")'),
+    )
     for permission in permissions():
         yield permission.where, permission_rule(permission, base)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from salt_itstack.lab.doubles.freeipa import access, parameters
 from salt_itstack.lab.doubles.freeipa.commands import Call, Command
-from salt_itstack.lab.doubles.freeipa.kinds import Kind, Options
+from salt_itstack.lab.doubles.freeipa.kinds import Kind
 from salt_itstack.lab.doubles.freeipa.parameters import Parameter
 from salt_itstack.lab.doubles.freeipa.people import check_password, has_password, random_password, set_lock
+from salt_itstack.lab.doubles.freeipa.reading import Options
 from salt_itstack.lab.doubles.freeipa.store import Found
 from salt_itstack.lab.doubles.freeipa.tree import PRIVILEGED
 
@@ -21,7 +22,9 @@ class Accounts(Kind):
     label = title = "system account"
     titles = "system accounts"
     container, rdn = access.ACCOUNTS, "uid"
-    key = Parameter("uid", "login", required=True, shape=str.lower, rule=parameters.account_name("sysaccount"))
+    key = Parameter(
+        "uid", "login", required=True, shape=str.lower, rule=parameters.account_name("sysaccount")
+    )
     attributes = (
         Parameter("description", "desc"),
         Parameter("userpassword", "password"),
@@ -42,11 +45,14 @@ class Accounts(Kind):
     def normal_key(self, call: Call, key: Any) -> str:
         return str(key).lower()
 
-    def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
+    def before_add(
+        self, call: Call, key: str, values: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         return self._password(values, options)
 
-    def before_mod(self, call: Call, key: str, current: Found, wished: dict[str, list[Any]],
-                   options: Options) -> Options | None:  # fmt: skip
+    def before_mod(
+        self, call: Call, key: str, current: Found, wished: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         if "privileged" in options:
             self._set_privileged(call, current.dn, bool(options["privileged"]))
         return self._password(wished, options)
@@ -71,7 +77,7 @@ class Accounts(Kind):
         self._set_privileged(call, self.dn(call, key), False)
 
     def _set_privileged(self, call: Call, dn: str, wanted: bool) -> None:
-        """Kept in the server's configuration: so a change of it alone is answered as no modification at all."""
+        """Kept in the server's configuration: a change of it alone is answered as no modification at all."""
         if self._is_privileged(call, dn) != wanted:
             call.manager.change(PRIVILEGED, [("add" if wanted else "delete", "seeAlso", [dn])])
 
@@ -94,8 +100,15 @@ class Accounts(Kind):
         # The real server says so.
         return f'Modified service "{key}"' if verb == "Modified" else super()._said(verb, key)
 
-    def finish(self, call: Call, found: Found, result: dict[str, Any], wanted: Sequence[str], options: Options,
-               what: str) -> None:  # fmt: skip
+    def finish(
+        self,
+        call: Call,
+        found: Found,
+        result: dict[str, Any],
+        wanted: Sequence[str],
+        options: Options,
+        what: str,
+    ) -> None:
         result.pop("userpassword", None)
         if options.get("pkey_only"):
             return

@@ -86,6 +86,11 @@ def already_posix() -> RpcError:
     return RpcError(4007, "AlreadyPosixGroup", "This is already a posix group")
 
 
+def managed_group() -> RpcError:
+    text = "Deleting a managed group is not allowed. It must be detached first."
+    return RpcError(4013, "ManagedGroupError", text)
+
+
 def already_enabled() -> RpcError:
     return RpcError(4009, "AlreadyActive", "This entry is already enabled")
 
@@ -100,7 +105,9 @@ def no_address_record(host: str) -> RpcError:
 
 
 def value_not_there(attribute: str, value: str) -> RpcError:
-    return RpcError(4026, "AttrValueNotFound", f"{attribute} does not contain '{value}'", attr=attribute, value=value)
+    return RpcError(
+        4026, "AttrValueNotFound", f"{attribute} does not contain '{value}'", attr=attribute, value=value
+    )
 
 
 def several_matches(text: str) -> RpcError:

@@ -7,8 +7,8 @@ from typing import Any
 
 from salt_itstack.lab.doubles.freeipa import parameters
 from salt_itstack.lab.doubles.freeipa.commands import API_VERSION, SERVER_VERSION, Call, Command
-from salt_itstack.lab.doubles.freeipa.kinds import TRUTHS, Options
 from salt_itstack.lab.doubles.freeipa.parameters import ALL, RAW, Parameter
+from salt_itstack.lab.doubles.freeipa.reading import TRUTHS, Options
 
 API = ".".join(map(str, API_VERSION))
 CONFIGURATION = (

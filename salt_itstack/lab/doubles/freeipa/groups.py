@@ -7,8 +7,9 @@ from typing import Any
 
 from salt_itstack.lab.doubles.freeipa import access, errors, parameters
 from salt_itstack.lab.doubles.freeipa.commands import Call
-from salt_itstack.lab.doubles.freeipa.kinds import Kind, Options
+from salt_itstack.lab.doubles.freeipa.kinds import Kind
 from salt_itstack.lab.doubles.freeipa.parameters import Parameter
+from salt_itstack.lab.doubles.freeipa.reading import Options
 from salt_itstack.lab.doubles.freeipa.store import Found
 
 
@@ -44,7 +45,9 @@ class Groups(Kind):
     def normal_key(self, call: Call, key: Any) -> str:
         return str(key).lower()
 
-    def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
+    def before_add(
+        self, call: Call, key: str, values: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         if options.get("nonposix"):
             if "gidnumber" in values:
                 raise errors.exclusive("gid cannot be set for non-posix groups")
@@ -53,8 +56,9 @@ class Groups(Kind):
         values.setdefault("gidnumber", ["-1"])
         return None
 
-    def before_mod(self, call: Call, key: str, current: Found, wished: dict[str, list[Any]],
-                   options: Options) -> Options | None:  # fmt: skip
+    def before_mod(
+        self, call: Call, key: str, current: Found, wished: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         posix = "posixgroup" in [one.lower() for one in current.values["objectclass"]]
         if options.get("posix") and posix:
             raise errors.already_posix()
@@ -78,7 +82,9 @@ class Groups(Kind):
 
     def wanted(self, options: Options, extra: dict[str, Any] | None = None) -> list[str]:
         # A group that became a POSIX group is answered without its classes, an added one with them.
-        extra = {name: one for name, one in (extra or {}).items() if name != "objectclass" or "cn" in (extra or {})}
+        extra = {
+            name: one for name, one in (extra or {}).items() if name != "objectclass" or "cn" in (extra or {})
+        }
         return super().wanted(options, extra)
 
     def protect(self, call: Call, key: str, dn: str) -> None:
@@ -90,8 +96,7 @@ class Groups(Kind):
     def delete_one(self, call: Call, key: str, options: Options) -> None:
         found = call.me.get(self.dn(call, key), ["objectclass"])
         if found and "mepmanagedentry" in [one.lower() for one in found.values.get("objectclass", [])]:
-            raise errors.RpcError(4013, "ManagedGroupError",
-                                  "Deleting a managed group is not allowed. It must be detached first.")  # fmt: skip
+            raise errors.managed_group()
         super().delete_one(call, key, options)
 
     def condition(self, call: Call) -> str:
@@ -105,8 +110,9 @@ class Groups(Kind):
             made += "(!(objectClass=posixgroup))"
         return made
 
-    def before_members(self, call: Call, key: str, dn: str, options: Options, attribute: str, kinds: Sequence[str],
-                       what: str) -> None:  # fmt: skip
+    def before_members(
+        self, call: Call, key: str, dn: str, options: Options, attribute: str, kinds: Sequence[str], what: str
+    ) -> None:
         if what != "delete" or key != "admins":
             return
         found = call.manager.get(dn, ["member"])

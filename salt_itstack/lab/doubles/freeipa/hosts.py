@@ -9,9 +9,10 @@ from typing import Any
 
 from salt_itstack.lab.doubles.freeipa import access, errors, parameters
 from salt_itstack.lab.doubles.freeipa.commands import Call
-from salt_itstack.lab.doubles.freeipa.kinds import Kind, Options
+from salt_itstack.lab.doubles.freeipa.kinds import Kind
 from salt_itstack.lab.doubles.freeipa.parameters import Parameter, words
 from salt_itstack.lab.doubles.freeipa.people import random_password
+from salt_itstack.lab.doubles.freeipa.reading import Options
 from salt_itstack.lab.doubles.freeipa.store import ONE, Found, escape
 
 
@@ -24,7 +25,10 @@ def full_name(value: str) -> str | None:
     if "." not in value:
         return "invalid domain-name: not fully qualified"
     if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?", value) or ".." in value:
-        return "invalid domain-name: only letters, numbers, '_', '-' are allowed. DNS label may not start or end with '-'"
+        return (
+            "invalid domain-name: only letters, numbers, '_', '-' are allowed."
+            " DNS label may not start or end with '-'"
+        )
     return None
 
 
@@ -53,19 +57,39 @@ class Hosts(Kind):
         Parameter(f"{prefix}_{kind}", f"{prefix}_{kind}s", many=True, attribute=False)
         for kind in ("hostgroup", "role", "hbacrule", "sudorule") for prefix in ("in", "not_in")
     )  # fmt: skip
-    classes = ("ipaobject", "nshost", "ipahost", "pkiuser", "ipaservice", "ieee802device", "ipasshhost", "top")
+    classes = (
+        "ipaobject",
+        "nshost",
+        "ipahost",
+        "pkiuser",
+        "ipaservice",
+        "ieee802device",
+        "ipasshhost",
+        "top",
+    )
     defaults = (
-        "fqdn", "description", "l", "nshostlocation", "krbcanonicalname", "krbprincipalname", "nshardwareplatform",
+        "fqdn", "description", "l", "nshostlocation", "krbcanonicalname", "krbprincipalname",
+        "nshardwareplatform",
         "nsosversion", "memberof", "managedby", "memberofindirect", "userclass",
     )  # fmt: skip
-    searched = ("fqdn", "description", "l", "nshostlocation", "krbprincipalname", "nshardwareplatform", "nsosversion")
+    searched = (
+        "fqdn",
+        "description",
+        "l",
+        "nshostlocation",
+        "krbprincipalname",
+        "nshardwareplatform",
+        "nsosversion",
+    )
     links = {"memberof": ("hostgroup", "netgroup", "role", "hbacrule", "sudorule"), "managedby": ("host",)}
     shows_password = True
 
     def normal_key(self, call: Call, key: Any) -> str:
         return str(key).lower().rstrip(".")
 
-    def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
+    def before_add(
+        self, call: Call, key: str, values: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         if not options.get("force"):
             need_address(key)
         values["cn"], values["serverhostname"] = [key], [key.partition(".")[0]]
@@ -80,8 +104,9 @@ class Hosts(Kind):
             values["krbprincipalname"] = values["krbcanonicalname"] = [f"host/{key}@{call.realm.name}"]
         return shown
 
-    def before_mod(self, call: Call, key: str, current: Found, wished: dict[str, list[Any]],
-                   options: Options) -> Options | None:  # fmt: skip
+    def before_mod(
+        self, call: Call, key: str, current: Found, wished: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         if not options.get("random"):
             return None
         shown = {"randompassword": random_password()}
@@ -96,7 +121,8 @@ class Hosts(Kind):
         super().delete_one(call, key, options)
         realm = call.realm.name
         services, _ = call.me.search(f"{access.SERVICES},{call.realm.base}", ONE,
-                                     f"(krbprincipalname=*/{escape(key)}@{escape(realm)})", ["1.1"])  # fmt: skip
+                                     f"(krbprincipalname=*/{escape(key)}@{escape(realm)})",
+                                     ["1.1"])  # fmt: skip
         for service in services:
             call.me.delete(service.dn)
 
@@ -108,7 +134,9 @@ class HostGroups(Kind):
     name = label = title = "hostgroup"
     titles = "hostgroups"
     container = access.HOST_GROUPS
-    key = Parameter("cn", "hostgroup_name", required=True, shape=str.lower, rule=parameters.account_name("hostgroup"))
+    key = Parameter(
+        "cn", "hostgroup_name", required=True, shape=str.lower, rule=parameters.account_name("hostgroup")
+    )
     attributes = words("description:desc")
     classes = ("ipaobject", "ipahostgroup", "nestedGroup", "groupOfNames", "top")
     defaults = ("cn", "description", "member", "memberof", "memberindirect", "memberofindirect")
@@ -148,10 +176,13 @@ class Services(Kind):
         service, slash, host = name.partition("/")
         if not slash or not service or not host:
             raise errors.RpcError(4006, "MalformedServicePrincipal", "Service principal is not of the form:"
-                                  " service/fully-qualified host name: missing service", reason="missing service")  # fmt: skip
+                                  " service/fully-qualified host name: missing service",
+                                  reason="missing service")  # fmt: skip
         return f"{service}/{host.lower()}@{call.realm.name}"
 
-    def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
+    def before_add(
+        self, call: Call, key: str, values: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         host = key.partition("@")[0].partition("/")[2]
         dn = call.kinds["host"].dn(call, host)
         if not options.get("skip_host_check"):
@@ -163,8 +194,15 @@ class Services(Kind):
         values["krbcanonicalname"] = [key]
         return None
 
-    def finish(self, call: Call, found: Found, result: dict[str, Any], wanted: Sequence[str], options: Options,
-               what: str) -> None:  # fmt: skip
+    def finish(
+        self,
+        call: Call,
+        found: Found,
+        result: dict[str, Any],
+        wanted: Sequence[str],
+        options: Options,
+        what: str,
+    ) -> None:
         if what in ("show", "mod"):
             # A key table needs Kerberos, which isn't here.
             result["has_keytab"] = False

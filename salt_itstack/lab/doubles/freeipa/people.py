@@ -14,8 +14,9 @@ from typing import Any
 
 from salt_itstack.lab.doubles.freeipa import access, errors, parameters
 from salt_itstack.lab.doubles.freeipa.commands import Call, Command
-from salt_itstack.lab.doubles.freeipa.kinds import Kind, Options
+from salt_itstack.lab.doubles.freeipa.kinds import Kind
 from salt_itstack.lab.doubles.freeipa.parameters import Parameter, words
+from salt_itstack.lab.doubles.freeipa.reading import Options
 from salt_itstack.lab.doubles.freeipa.store import BASE, ONE, Found, escape, same_dn
 from salt_itstack.lab.doubles.freeipa.tree import USER_CLASSES
 
@@ -26,8 +27,8 @@ DELETED = access.DELETED
 
 def ssh_key(value: str) -> str:
     """A public key in the form that's stored, or a ValidationError."""
-    found = re.fullmatch(r"(?:(?P<kind>ssh-\S+|ecdsa-\S+|sk-\S+) +)?(?P<blob>[A-Za-z0-9+/=]+)(?: +(?P<comment>.*))?",
-                         value.strip())  # fmt: skip
+    pattern = r"(?:(?P<kind>(?:ssh|ecdsa|sk)-\S+) +)?(?P<blob>[A-Za-z0-9+/=]+)(?: +(?P<comment>.*))?"
+    found = re.fullmatch(pattern, value.strip())
     try:
         blob = base64.b64decode(found["blob"], validate=True) if found else b""
     except (ValueError, binascii.Error):
@@ -50,7 +51,9 @@ def fingerprint(value: str) -> str:
 
 def random_password() -> str:
     """As long as the real server's, and of the same characters."""
-    return "".join(secrets.choice(string.ascii_letters + string.digits + "<>@~-_.:/{}[]+^!?") for _ in range(22))
+    return "".join(
+        secrets.choice(string.ascii_letters + string.digits + "<>@~-_.:/{}[]+^!?") for _ in range(22)
+    )
 
 
 def check_password(value: str) -> None:
@@ -92,7 +95,8 @@ class People(Kind):
     add_options = (Parameter("random", kind=parameters.truth, attribute=False),
                    Parameter("noprivate", kind=parameters.truth, attribute=False))  # fmt: skip
     mod_options = (Parameter("random", kind=parameters.truth, attribute=False),
-                   Parameter("rename", attribute=False, shape=str.lower, rule=parameters.account_name("user")))  # fmt: skip
+                   Parameter("rename", attribute=False, shape=str.lower,
+                       rule=parameters.account_name("user")))  # fmt: skip
     del_options = (Parameter("preserve", kind=parameters.truth, attribute=False),)
     find_options = (
         Parameter("whoami", kind=parameters.truth, attribute=False),
@@ -102,12 +106,15 @@ class People(Kind):
     )  # fmt: skip
     classes = USER_CLASSES
     defaults = (
-        "uid", "givenname", "sn", "homedirectory", "krbcanonicalname", "krbprincipalname", "loginshell", "uidnumber",
-        "gidnumber", "mail", "ou", "telephonenumber", "title", "memberof", "nsaccountlock", "memberofindirect",
+        "uid", "givenname", "sn", "homedirectory", "krbcanonicalname", "krbprincipalname", "loginshell",
+        "uidnumber",
+        "gidnumber", "mail", "ou", "telephonenumber", "title", "memberof", "nsaccountlock",
+        "memberofindirect",
         "userclass", "krbprincipalexpiration",
     )  # fmt: skip
     found = (
-        "uid", "givenname", "sn", "homedirectory", "krbcanonicalname", "krbprincipalname", "loginshell", "uidnumber",
+        "uid", "givenname", "sn", "homedirectory", "krbcanonicalname", "krbprincipalname", "loginshell",
+        "uidnumber",
         "gidnumber", "mail", "telephonenumber", "title", "nsaccountlock",
     )  # fmt: skip
     searched = ("uid", "givenname", "sn", "telephonenumber", "ou", "title")
@@ -128,7 +135,9 @@ class People(Kind):
 
     # --- adding
 
-    def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
+    def before_add(
+        self, call: Call, key: str, values: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         for dn in (self.dn(call, key), f"uid={key},{DELETED},{call.realm.base}"):
             if call.manager.get(dn, ["1.1"]):
                 raise self._exists(key)
@@ -157,8 +166,7 @@ class People(Kind):
         if options.get("noprivate"):
             values["description"] = ["__no_upg__"]
             if "gidnumber" not in values:
-                group = call.me.get(f"cn={_setting(call, 'ipadefaultprimarygroup')},{access.GROUPS},{call.realm.base}",
-                                    ["gidnumber"])  # fmt: skip
+                group = call.me.get(_default_group(call), ["gidnumber"])
                 if not group or not group.first("gidnumber"):
                     raise errors.not_found("Default group for new users is not POSIX")
                 values["gidnumber"] = [group.first("gidnumber")]
@@ -169,10 +177,14 @@ class People(Kind):
                 raise errors.denied("Could not read UPG Definition originfilter. Check your permissions.")
             if call.manager.get(f"cn={key},{access.GROUPS},{call.realm.base}", ["1.1"]):
                 raise errors.RpcError(4024, "ManagedGroupExistsError",
-                                      f"Unable to create private group. A group '{key}' already exists.", group=key)  # fmt: skip
+                                      f"Unable to create private group. A group '{key}' already exists.",
+                                      group=key)  # fmt: skip
         if "uidnumber" in values:
             number = values["uidnumber"][0]
-            text = f"User '{key}', with UID Number '{number}' is out of all ID Ranges, 'SID' will not be correctly generated."
+            text = (
+                f"User '{key}', with UID Number '{number}' is out of all ID Ranges,"
+                " 'SID' will not be correctly generated."
+            )
             call.tell("warning", "UidNumberOutOfLocalIDRange", 13034, text, user=key, uidnumber=number)
         else:
             values["uidnumber"] = ["-1"]
@@ -180,8 +192,7 @@ class People(Kind):
 
     def after_add(self, call: Call, key: str, dn: str, options: Options) -> None:
         base = call.realm.base
-        group = f"cn={_setting(call, 'ipadefaultprimarygroup')},{access.GROUPS},{base}"
-        call.me.change(group, [("add", "member", [dn])])
+        call.me.change(_default_group(call), [("add", "member", [dn])])
         private = call.manager.get(f"cn={key},{access.GROUPS},{base}", ["ipauniqueid"])
         if private and private.first("ipauniqueid") == "autogenerate":
             call.manager.change(private.dn, [("replace", "ipaUniqueID", [self.new_number()])])
@@ -215,8 +226,9 @@ class People(Kind):
 
     # --- changing
 
-    def before_mod(self, call: Call, key: str, current: Found, wished: dict[str, list[Any]],
-                   options: Options) -> Options | None:  # fmt: skip
+    def before_mod(
+        self, call: Call, key: str, current: Found, wished: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         self._complete(call, wished)
         shown = self._password(wished, options)
         if options.get("rename") not in (None, key):
@@ -239,7 +251,9 @@ class People(Kind):
         renamed = self.dn(call, new)
         found = call.manager.get(renamed, ["krbprincipalname"])
         principal = f"{new}@{call.realm.name}"
-        others = [one for one in (found.values.get("krbprincipalname", []) if found else []) if one != principal]
+        others = [
+            one for one in (found.values.get("krbprincipalname", []) if found else []) if one != principal
+        ]
         call.manager.change(renamed, [("replace", "krbPrincipalName", [principal, *others]),
                                       ("replace", "krbCanonicalName", [principal])])  # fmt: skip
         return renamed
@@ -254,7 +268,11 @@ class People(Kind):
     def _lock(self, call: Call, key: str, lock: bool) -> dict[str, Any]:
         dn = self.dn(call, key)
         set_lock(call, self, key, dn, lock)
-        return {"result": True, "value": key, "summary": f'{"Disabled" if lock else "Enabled"} user account "{key}"'}
+        return {
+            "result": True,
+            "value": key,
+            "summary": f'{"Disabled" if lock else "Enabled"} user account "{key}"',
+        }
 
     # --- removing
 
@@ -283,7 +301,9 @@ class People(Kind):
             raise self.missing(key)
         call.me.rename(dn, f"uid={key}", f"{DELETED},{call.realm.base}")
         call.manager.change(kept, [("replace", "nsAccountLock", ["TRUE"])])
-        groups, _ = call.manager.search(call.realm.base, 2, f"(|(member={escape(dn)})(member={escape(kept)}))", ["member"])
+        groups, _ = call.manager.search(
+            call.realm.base, 2, f"(|(member={escape(dn)})(member={escape(kept)}))", ["member"]
+        )
         for group in groups:
             left = [one for one in group.values["member"] if same_dn(one, dn) or same_dn(one, kept)]
             call.manager.change(group.dn, [("delete", "member", left)])
@@ -320,8 +340,15 @@ class People(Kind):
         # Found people aren't told apart by direct and nested membership.
         return [one for one in super().wanted_of_find(options) if one != "memberofindirect"]
 
-    def finish(self, call: Call, found: Found, result: dict[str, Any], wanted: Sequence[str], options: Options,
-               what: str) -> None:  # fmt: skip
+    def finish(
+        self,
+        call: Call,
+        found: Found,
+        result: dict[str, Any],
+        wanted: Sequence[str],
+        options: Options,
+        what: str,
+    ) -> None:
         super().finish(call, found, result, wanted, options, what)
         keys = result.get("ipasshpubkey")
         if options.get("pkey_only"):
@@ -363,8 +390,10 @@ def has_password(call: Call, dn: str) -> bool:
     return bool(found)
 
 
+def _default_group(call: Call) -> str:
+    return f"cn={_setting(call, 'ipadefaultprimarygroup')},{access.GROUPS},{call.realm.base}"
+
+
 def _setting(call: Call, name: str) -> str:
     found = call.manager.get(f"cn=ipaConfig,cn=etc,{call.realm.base}", [name])
     return found.first(name) if found else ""
-
-

@@ -21,7 +21,11 @@ class Roles(Kind):
         "memberof": ("privilege",),
     }
     member_commands = (
-        ("member", "member", ("user", "group", "host", "hostgroup", "service", "idoverrideuser", "sysaccount")),
+        (
+            "member",
+            "member",
+            ("user", "group", "host", "hostgroup", "service", "idoverrideuser", "sysaccount"),
+        ),
     )
     reverse_commands = (("privilege", "privilege"),)
     numbered = False

@@ -28,7 +28,8 @@ UNSAID = (2, 51)
 def kinds() -> dict[str, Kind]:
     """The kinds of entries that the double offers, by the prefix of their commands."""
     made: list[Kind] = [
-        People(), Groups(), Accounts(), Hosts(), HostGroups(), Services(), SudoCommands(), SudoRules(), AccessRules(),
+        People(), Groups(), Accounts(), Hosts(), HostGroups(), Services(), SudoCommands(), SudoRules(),
+        AccessRules(),
         AccessServices(), Roles(), Privileges(), Permissions(),
     ]  # fmt: skip
     return {kind.name: kind for kind in made}
@@ -43,7 +44,10 @@ class Interface:
         offered = [*general.commands(), *(one for kind in self.kinds.values() for one in kind.commands())]
         offered.append(
             Command(
-                "batch", self._batch, [Parameter("methods", kind=anything, many=True)], [Parameter("keeponly", many=True)]
+                "batch",
+                self._batch,
+                [Parameter("methods", kind=anything, many=True)],
+                [Parameter("keeponly", many=True)],
             )
         )
         self.commands = {command.name: command for command in offered}
@@ -56,14 +60,26 @@ class Interface:
             method, arguments, options, identity = _parsed(body)
             version = self._version(options)
             result = encode(self.run(method, arguments, options, person), version)
-            return self._envelope(result, None, identity, person)
+            return self.envelope(result, None, identity, person)
         except errors.RpcError as error:
-            told = {"code": error.code, "message": error.message, "data": encode(error.data, version), "name": error.name}
-            return self._envelope(None, told, identity, person)
+            told = {
+                "code": error.code,
+                "message": error.message,
+                "data": encode(error.data, version),
+                "name": error.name,
+            }
+            return self.envelope(None, told, identity, person)
 
-    def _envelope(self, result: Any, error: Any, identity: Any, person: str) -> dict[str, Any]:
+    def envelope(self, result: Any, error: Any, identity: Any, person: str) -> dict[str, Any]:
+        """What goes around a result or an error; without a person for who isn't logged in."""
         principal = f"{person}@{self.realm.name}" if person else "UNKNOWN"
-        return {"result": result, "error": error, "id": identity, "principal": principal, "version": SERVER_VERSION}
+        return {
+            "result": result,
+            "error": error,
+            "id": identity,
+            "principal": principal,
+            "version": SERVER_VERSION,
+        }
 
     def run(self, method: str, arguments: list[Any], options: dict[str, Any], person: str) -> dict[str, Any]:
         """Run a command by name, as this person."""
@@ -137,9 +153,9 @@ def _parsed(body: bytes) -> tuple[str, list[Any], dict[str, Any], Any]:
     if not isinstance(request, dict):
         raise errors.bad_json("Request must be a dict")
     if "method" not in request:
-        raise errors.bad_json("Request is missing \"method\"")
+        raise errors.bad_json('Request is missing "method"')
     if "params" not in request:
-        raise errors.bad_json("Request is missing \"params\"")
+        raise errors.bad_json('Request is missing "params"')
     parameters = request["params"]
     if not isinstance(parameters, list):
         raise errors.bad_json("params must be a list")

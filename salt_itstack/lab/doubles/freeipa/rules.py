@@ -7,8 +7,9 @@ from typing import Any
 
 from salt_itstack.lab.doubles.freeipa import access, errors
 from salt_itstack.lab.doubles.freeipa.commands import Call, Command
-from salt_itstack.lab.doubles.freeipa.kinds import NOT_THERE, Kind, Options
+from salt_itstack.lab.doubles.freeipa.kinds import NOT_THERE, Kind
 from salt_itstack.lab.doubles.freeipa.parameters import NO_MEMBERS, Parameter, integer, words
+from salt_itstack.lab.doubles.freeipa.reading import Options
 from salt_itstack.lab.doubles.freeipa.store import Found
 
 
@@ -29,19 +30,23 @@ class Rules(Kind):
                 (("enable", self.enable), ("disable", self.disable))]  # fmt: skip
         return super().commands() + made
 
-    def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
+    def before_add(
+        self, call: Call, key: str, values: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         values["ipaenabledflag"] = ["TRUE"]
         return None
 
-    def before_mod(self, call: Call, key: str, current: Found, wished: dict[str, list[Any]],
-                   options: Options) -> Options | None:  # fmt: skip
+    def before_mod(
+        self, call: Call, key: str, current: Found, wished: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         for name, (excluded, word, listed) in self.categories.items():
             if wished.get(name) == ["all"] and any(current.values.get(one) for one in excluded):
                 raise errors.exclusive(f"{word} category cannot be set to 'all' while there are {listed}")
         return None
 
-    def before_members(self, call: Call, key: str, dn: str, options: Options, attribute: str, kinds: Sequence[str],
-                       what: str) -> None:  # fmt: skip
+    def before_members(
+        self, call: Call, key: str, dn: str, options: Options, attribute: str, kinds: Sequence[str], what: str
+    ) -> None:
         name = self.attribute_categories.get(attribute.lower())
         if what != "add" or not name:
             return
@@ -82,7 +87,8 @@ class AccessRules(Rules):
     )  # fmt: skip
     classes = ("ipaassociation", "ipahbacrule")
     defaults = (
-        "cn", "ipaenabledflag", "description", "usercategory", "hostcategory", "servicecategory", "memberuser",
+        "cn", "ipaenabledflag", "description", "usercategory", "hostcategory", "servicecategory",
+        "memberuser",
         "memberhost", "memberservice", "externalhost",
     )  # fmt: skip
     links = {"memberuser": ("user", "group"), "memberhost": ("host", "hostgroup"),
@@ -100,7 +106,9 @@ class AccessRules(Rules):
     attribute_categories = {"memberuser": "usercategory", "memberhost": "hostcategory",
                             "memberservice": "servicecategory"}  # fmt: skip
 
-    def before_add(self, call: Call, key: str, values: dict[str, list[Any]], options: Options) -> Options | None:
+    def before_add(
+        self, call: Call, key: str, values: dict[str, list[Any]], options: Options
+    ) -> Options | None:
         values.setdefault("accessruletype", ["allow"])
         return super().before_add(call, key, values, options)
 
@@ -159,9 +167,14 @@ class SudoRules(Rules):
         "hostcategory": (("memberhost", "externalhost"), "host", "allowed hosts"),
         "cmdcategory": (("memberallowcmd",), "command", "allowed commands"),
     }
-    attribute_categories = {"memberuser": "usercategory", "memberhost": "hostcategory", "memberallowcmd": "cmdcategory"}
+    attribute_categories = {
+        "memberuser": "usercategory",
+        "memberhost": "hostcategory",
+        "memberallowcmd": "cmdcategory",
+    }
     # Where names go that nobody here has: the real server takes them for somebody else's.
-    external = {"memberUser": "externalUser", "memberHost": "externalHost", "ipaSudoRunAs": "ipaSudoRunAsExtUser",
+    external = {"memberUser": "externalUser", "memberHost": "externalHost",
+        "ipaSudoRunAs": "ipaSudoRunAsExtUser",
                 "ipaSudoRunAsGroup": "ipaSudoRunAsExtGroup"}  # fmt: skip
 
     def commands(self) -> list[Command]:
@@ -190,8 +203,9 @@ class SudoRules(Rules):
         gone = errors.value_not_there("ipasudoopt", str(options["ipasudoopt"]))
         return self._change_option(call, key, options, "delete", gone)
 
-    def _change_option(self, call: Call, key: str, options: Options, what: str,
-                       otherwise: errors.RpcError) -> dict[str, Any]:  # fmt: skip
+    def _change_option(
+        self, call: Call, key: str, options: Options, what: str, otherwise: errors.RpcError
+    ) -> dict[str, Any]:
         dn = self.dn(call, key)
         try:
             call.me.change(dn, [(what, "ipaSudoOpt", [options["ipasudoopt"]])])

@@ -42,14 +42,16 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
                      "ipaDefaultEmailDomain", "ipaSELinuxUserMapOrder", "ipaSELinuxUserMapDefault",
                      "ipaHomesRootDir", "ipaDefaultLoginShell", "ipaServiceKeyTypeSize",
                      "ipaDefaultPrimaryGroup", "ipaUserSearchFields", "ipaGroupSearchFields",
-                     "ipaPermBindRuleType", "ipaPermTarget", "idnsSOArName", "idnsSOAmName", "idnsForwardPolicy",
+                     "ipaPermBindRuleType", "ipaPermTarget", "idnsSOArName", "idnsSOAmName",
+                     "idnsForwardPolicy",
                      "idnsAllowQuery", "idnsAllowTransfer", "idnsUpdatePolicy")
     },
     **{
         name: (TEXT, "")
         for name in ("externalHost", "externalUser", "ipaSudoRunAsExtUser", "ipaSudoRunAsExtGroup",
                      "ipaKrbAuthzData", "ipaConfigString", "ipaPermissionType", "ipaPermRight",
-                     "ipaPermIncludedAttr", "ipaPermExcludedAttr", "ipaPermDefaultAttr", "ipaPermTargetFilter",
+                     "ipaPermIncludedAttr", "ipaPermExcludedAttr", "ipaPermDefaultAttr",
+                     "ipaPermTargetFilter",
                      "ipaUserAuthType", "idnsForwarders", "nisDomainName", "fqdn")
     },
     **{name: (EXACT, "") for name in ("ipaSudoOpt", "ARecord", "AAAARecord", "CNAMERecord", "MXRecord",
@@ -63,7 +65,8 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
                                      "enrolledBy")},
     **{name: (LINK, SINGLE) for name in ("krbPwdPolicyReference", "ipaPermLocation")},
     **{name: (NUMBER, SINGLE) for name in ("ipaMaxUsernameLength", "ipaMaxHostnameLength",
-                                           "ipaSearchTimeLimit", "ipaSearchRecordsLimit", "ipaPwdExpAdvNotify",
+                                           "ipaSearchTimeLimit", "ipaSearchRecordsLimit",
+                                           "ipaPwdExpAdvNotify",
                                            "krbMaxPwdLife", "krbMinPwdLife", "krbPwdMinDiffChars",
                                            "krbPwdMinLength", "krbPwdHistoryLength", "krbPwdMaxFailure",
                                            "krbPwdFailureCountInterval", "krbPwdLockoutDuration",
@@ -108,15 +111,18 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
     "ipaService": ("top", "AUXILIARY", "", "memberOf managedBy userCertificate ipaKrbAuthzData"),
     "ipaAssociation": (
         "", "ABSTRACT", "ipaUniqueID cn",
-        "memberUser userCategory memberHost hostCategory ipaEnabledFlag externalHost externalUser description",
+        "memberUser userCategory memberHost hostCategory ipaEnabledFlag externalHost externalUser"
+        " description",
     ),
-    "ipaHBACRule": ("ipaAssociation", "STRUCTURAL", "accessRuleType", "memberService serviceCategory memberOf"),
+    "ipaHBACRule": ("ipaAssociation", "STRUCTURAL", "accessRuleType",
+        "memberService serviceCategory memberOf"),
     "ipaHBACService": ("ipaObject", "STRUCTURAL", "cn", "description memberOf"),
     "ipaHBACServiceGroup": ("nestedGroup", "STRUCTURAL", "", ""),
     "ipaSudoRule": (
         "ipaAssociation", "STRUCTURAL", "",
         "externalUser memberAllowCmd memberDenyCmd cmdCategory ipaSudoOpt ipaSudoRunAs ipaSudoRunAsGroup"
-        " ipaSudoRunAsExtUser ipaSudoRunAsExtGroup ipaSudoRunAsUserCategory ipaSudoRunAsGroupCategory sudoOrder",
+        " ipaSudoRunAsExtUser ipaSudoRunAsExtGroup ipaSudoRunAsUserCategory"
+        " ipaSudoRunAsGroupCategory sudoOrder",
     ),
     "ipaSudoCmd": ("ipaObject", "STRUCTURAL", "sudoCmd", "memberOf description"),
     "ipaSudoCmdGrp": ("nestedGroup", "STRUCTURAL", "", ""),
@@ -124,7 +130,8 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
     "ipaPermission": ("groupOfNames", "AUXILIARY", "", "ipaPermissionType"),
     "ipaPermissionV2": (
         "ipaPermission", "AUXILIARY", "ipaPermBindRuleType ipaPermLocation",
-        "ipaPermRight ipaPermIncludedAttr ipaPermExcludedAttr ipaPermDefaultAttr ipaPermTargetFilter ipaPermTarget",
+        "ipaPermRight ipaPermIncludedAttr ipaPermExcludedAttr ipaPermDefaultAttr"
+        " ipaPermTargetFilter ipaPermTarget",
     ),
     "ipaGuiConfig": (
         "top", "AUXILIARY", "",
@@ -140,7 +147,8 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
     ),
     "idnsZone": (
         "idnsRecord", "STRUCTURAL", "idnsSOAmName idnsSOArName",
-        "idnsZoneActive idnsSOAserial idnsSOArefresh idnsSOAretry idnsSOAexpire idnsSOAminimum idnsAllowDynUpdate"
+        "idnsZoneActive idnsSOAserial idnsSOArefresh idnsSOAretry idnsSOAexpire idnsSOAminimum"
+        " idnsAllowDynUpdate"
         " idnsAllowQuery idnsAllowTransfer idnsUpdatePolicy idnsForwarders idnsForwardPolicy idnsAllowSyncPTR"
         " dnsDefaultTTL",
     ),
@@ -156,7 +164,12 @@ def lines() -> list[str]:
         parts += [f"SYNTAX {syntax}"] + (["SINGLE-VALUE"] if single else [])
         made.append(f"attributeTypes: ( {' '.join(parts)} X-ORIGIN 'FreeIPA' )")
     for name, (parent, kind, required, allowed) in CLASSES.items():
-        parts = [NUMBERS.get(name, f"{name}-oid"), f"NAME '{name}'", *([f"SUP {parent}"] if parent else []), kind]
+        parts = [
+            NUMBERS.get(name, f"{name}-oid"),
+            f"NAME '{name}'",
+            *([f"SUP {parent}"] if parent else []),
+            kind,
+        ]
         for word, names in (("MUST", required), ("MAY", allowed)):
             parts += [f"{word} ( {' $ '.join(names.split())} )"] if names else []
         made.append(f"objectClasses: ( {' '.join(parts)} X-ORIGIN 'FreeIPA' )")

@@ -70,7 +70,9 @@ class Site:
         try:
             return known[path](headers, body)
         except errors.DirectoryDown:
-            return page(503, "503 Service Unavailable", "Service Unavailable", "cannot connect to the LDAP server")
+            return page(
+                503, "503 Service Unavailable", "Service Unavailable", "cannot connect to the LDAP server"
+            )
 
     def get(self, path: str, headers: Any) -> Response:
         """Answer a GET."""
@@ -81,12 +83,13 @@ class Site:
             return _no_session()
         error = errors.unknown_command("session/json")
         told = {"code": error.code, "message": error.message, "data": error.data, "name": error.name}
-        return _json(self.interface._envelope(None, told, None, person))
+        return _json(self.interface.envelope(None, told, None, person))
 
     def missing(self, path: str) -> Response:
         body = (
-            "<html>\n<head>\n<title>404 Not Found</title>\n</head>\n<body>\n<h1>Not Found</h1>\n<p>\nThe requested URL"
-            f" <strong>{html.escape(path)}</strong> was not found on this server.\n</p>\n</body>\n</html>"
+            "<html>\n<head>\n<title>404 Not Found</title>\n</head>\n<body>\n<h1>Not Found</h1>\n<p>\n"
+            f"The requested URL <strong>{html.escape(path)}</strong> was not found on this server.\n"
+            "</p>\n</body>\n</html>"
         )
         return Response(404, body)
 
@@ -115,7 +118,8 @@ class Site:
             self._sessions[token] = (person, time.monotonic() + SESSION_SECONDS)
         cookie = f"MagBearerToken={token}"
         return Response(200, "", headers=(
-            ("Set-Cookie", f"ipa_session={cookie};path=/ipa;httponly;secure;"), ("IPASESSION", cookie)))  # fmt: skip
+            ("Set-Cookie", f"ipa_session={cookie};path=/ipa;httponly;secure;"), ("IPASESSION",
+                cookie)))  # fmt: skip
 
     def _change_password(self, headers: Any, body: bytes) -> Response:
         form = _form(headers, body, ("user", "old_password", "new_password"))
@@ -156,7 +160,7 @@ class Site:
             return None
         with self._lock:
             self._sessions.pop(_token(headers), None)
-        return self.interface._envelope({"result": None}, None, request.get("id"), person)
+        return self.interface.envelope({"result": None}, None, request.get("id"), person)
 
     def _texts(self, headers: Any, body: bytes) -> Response:
         """What the web interface loads before a login: proves that the application runs."""
@@ -165,7 +169,7 @@ class Site:
         except (ValueError, AttributeError):
             identity = None
         # The real texts are the whole interface's; nobody needs them here.
-        return _json(self.interface._envelope({"texts": {}}, None, identity, ""))
+        return _json(self.interface.envelope({"texts": {}}, None, identity, ""))
 
     def _person(self, headers: Any) -> str:
         with self._lock:
@@ -269,7 +273,9 @@ def serve(configuration: dict[str, Any]) -> Server:
         address, port, host (full name), certificate and key (PEM files), ldap_url, manager,
         manager_password_file, domain, realm, base_dn.
     """
-    realm = Realm(configuration["host"], configuration["realm"], configuration["domain"], configuration["base_dn"])
+    realm = Realm(
+        configuration["host"], configuration["realm"], configuration["domain"], configuration["base_dn"]
+    )
     password = Path(configuration["manager_password_file"]).read_text(encoding="utf-8").strip()
     directory = Directory(configuration["ldap_url"], configuration["manager"], password)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -107,7 +107,12 @@ class Session:
         more = False
         with self.directory.connection() as connection:
             number = connection.search_ext(
-                base, scope, condition, list(attributes) or ["1.1"], serverctrls=self._controls, sizelimit=limit
+                base,
+                scope,
+                condition,
+                list(attributes) or ["1.1"],
+                serverctrls=self._controls,
+                sizelimit=limit,
             )
             try:
                 while True:
@@ -121,7 +126,9 @@ class Session:
                 more = True
         return found, more
 
-    def get(self, dn: str, attributes: Sequence[str] = ("*",), condition: str = "(objectClass=*)") -> Found | None:
+    def get(
+        self, dn: str, attributes: Sequence[str] = ("*",), condition: str = "(objectClass=*)"
+    ) -> Found | None:
         """One entry, or None."""
         found, _ = self.search(dn, BASE, condition, attributes)
         return found[0] if found else None
@@ -134,7 +141,10 @@ class Session:
     def change(self, dn: str, changes: Sequence[tuple[str, str, list[str] | None]]) -> None:
         """Modify an entry: triples of what to do (add, delete, replace), the attribute, and the values."""
         kinds = {"add": ldap.MOD_ADD, "delete": ldap.MOD_DELETE, "replace": ldap.MOD_REPLACE}
-        made = [(kinds[what], name, [_octets(one) for one in many] if many else None) for what, name, many in changes]
+        made = [
+            (kinds[what], name, [_octets(one) for one in many] if many else None)
+            for what, name, many in changes
+        ]
         with self.directory.connection() as connection:
             connection.modify_ext_s(dn, made, serverctrls=self._controls)
 
@@ -201,7 +211,9 @@ def _told(error: ldap.LDAPError) -> Exception:
         return errors.duplicate()
     if isinstance(error, ldap.OBJECT_CLASS_VIOLATION):
         return errors.class_violation(info)
-    if isinstance(error, ldap.CONSTRAINT_VIOLATION) and info.startswith("Another entry with the same attribute"):
+    if isinstance(error, ldap.CONSTRAINT_VIOLATION) and info.startswith(
+        "Another entry with the same attribute"
+    ):
         return errors.duplicate()
     if isinstance(error, (ldap.TYPE_OR_VALUE_EXISTS, ldap.NO_SUCH_ATTRIBUTE)):
         return errors.nothing_to_change()

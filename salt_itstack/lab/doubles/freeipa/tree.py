@@ -12,16 +12,19 @@ FIRST_NUMBER = 1201000000
 # Names the system accounts that may set passwords without forcing their change; per server, as in FreeIPA.
 PRIVILEGED = "cn=privileged-accounts,cn=config"
 CONTAINERS = (
-    "cn=accounts", access.USERS, access.GROUPS, access.HOSTS, access.HOST_GROUPS, access.SERVICES, access.ROLES,
+    "cn=accounts", access.USERS, access.GROUPS, access.HOSTS, access.HOST_GROUPS, access.SERVICES,
+    access.ROLES,
     "cn=pbac", access.PRIVILEGES, access.PERMISSIONS, access.SUDO, f"cn=sudorules,{access.SUDO}",
     f"cn=sudocmds,{access.SUDO}", f"cn=sudocmdgroups,{access.SUDO}", access.HBAC, "cn=hbacservices,cn=hbac",
     "cn=hbacservicegroups,cn=hbac", "cn=alt", "cn=ng,cn=alt", access.DNS, "cn=kerberos", "cn=etc",
     access.ACCOUNTS, "cn=Managed Entries,cn=etc", "cn=Definitions,cn=Managed Entries,cn=etc",
-    "cn=Templates,cn=Managed Entries,cn=etc", "cn=provisioning", "cn=accounts,cn=provisioning", access.DELETED,
+    "cn=Templates,cn=Managed Entries,cn=etc", "cn=provisioning", "cn=accounts,cn=provisioning",
+    access.DELETED,
     "cn=staged users,cn=accounts,cn=provisioning",
 )  # fmt: skip
 HBAC_SERVICES = (
-    "crond", "ftp", "gdm", "gdm-password", "gssftp", "kdm", "login", "proftpd", "pure-ftpd", "sshd", "su", "su-l",
+    "crond", "ftp", "gdm", "gdm-password", "gssftp", "kdm", "login", "proftpd", "pure-ftpd", "sshd", "su",
+    "su-l",
     "sudo", "sudo-i", "systemd-user", "vsftpd",
 )  # fmt: skip
 PRIVILEGES = (
@@ -94,10 +97,19 @@ def entries(base: str, realm: str, domain: str, admin_password: str) -> list[Ent
     rules: dict[str, list[str]] = {}
     for where, rule in access.rules(base):
         rules.setdefault(where, []).append(rule)
-    made: list[tuple[str, list[tuple[str, str]]]] = [("", [("objectClass", "top"), ("objectClass", "domain"),
-                                                         ("dc", base.split(",")[0].partition("=")[2])])]
+    made: list[tuple[str, list[tuple[str, str]]]] = [
+        (
+            "",
+            [("objectClass", "top"), ("objectClass", "domain"), ("dc", base.split(",")[0].partition("=")[2])],
+        )
+    ]
     made += [(dn, _attributes(("top", "nsContainer"), cn=_name(dn))) for dn in CONTAINERS]
-    made += [*_accounts(base, realm), *_rules_of_access(base), *_hosts_and_sudo(base), *_settings(base, realm, domain)]
+    made += [
+        *_accounts(base, realm),
+        *_rules_of_access(base),
+        *_hosts_and_sudo(base),
+        *_settings(base, realm, domain),
+    ]
     joined = _with_membership(made, base)
     for dn, attributes in joined:
         attributes += [("aci", rule) for rule in rules.pop(dn, ())]
@@ -127,17 +139,24 @@ def _accounts(base: str, realm: str) -> list[tuple[str, list[tuple[str, str]]]]:
 
     def group(name: str, description: str, number: int | None, members: Sequence[str] = ()):
         classes = [one for one in GROUP_CLASSES if number is not None or one != "posixgroup"]
-        values: dict[str, str | Sequence[str]] = {"cn": name, "description": description, "ipaUniqueID": _id()}
+        values: dict[str, str | Sequence[str]] = {
+            "cn": name,
+            "description": description,
+            "ipaUniqueID": _id(),
+        }
         if number is not None:
             values["gidNumber"] = str(FIRST_NUMBER + number)
-        return f"cn={name},{access.GROUPS}", _attributes(classes, **values, member=[f"{one},{base}" for one in members])
+        return f"cn={name},{access.GROUPS}", _attributes(
+            classes, **values, member=[f"{one},{base}" for one in members]
+        )
 
     classes = [one for one in USER_CLASSES if one not in ("organizationalperson", "inetorgperson")]
     return [
         (admin, _attributes(
             classes, uid="admin", cn="Administrator", sn="Administrator", gecos="Administrator",
             uidNumber=str(FIRST_NUMBER), gidNumber=str(FIRST_NUMBER), homeDirectory="/home/admin",
-            loginShell="/bin/bash", nsAccountLock="FALSE", ipaUniqueID=_id(), krbCanonicalName=f"admin@{realm}",
+            loginShell="/bin/bash", nsAccountLock="FALSE", ipaUniqueID=_id(),
+            krbCanonicalName=f"admin@{realm}",
             krbPrincipalName=[f"admin@{realm}", f"root@{realm}"],
         )),
         group("admins", "Account administrators group", 0, [admin]),
@@ -158,7 +177,8 @@ def _rules_of_access(base: str) -> list[tuple[str, list[tuple[str, str]]]]:
             ("top", "groupofnames", "ipapermission", "ipapermissionv2"), cn=permission.name,
             ipaPermissionType=["SYSTEM", "V2", "MANAGED"], ipaPermBindRuleType=permission.bind,
             ipaPermLocation=f"{permission.where},{base}", ipaPermRight=permission.rights.split(","),
-            ipaPermDefaultAttr=wanted, member=[f"cn={one},{access.PRIVILEGES},{base}" for one in permission.privileges],
+            ipaPermDefaultAttr=wanted,
+            member=[f"cn={one},{access.PRIVILEGES},{base}" for one in permission.privileges],
         )))  # fmt: skip
     return made
 
@@ -167,7 +187,9 @@ def _hosts_and_sudo(base: str) -> list[tuple[str, list[tuple[str, str]]]]:
     made = []
     for name in HBAC_SERVICES:
         classes = ("ipahbacservice", "ipaobject")
-        made.append((f"cn={name},cn=hbacservices,{access.HBAC}", _attributes(classes, cn=name, ipaUniqueID=_id())))
+        made.append(
+            (f"cn={name},cn=hbacservices,{access.HBAC}", _attributes(classes, cn=name, ipaUniqueID=_id()))
+        )
     for name, description, more in (
         ("allow_all", "Allow all users to access any host from any host", {"serviceCategory": "all"}),
         ("allow_systemd-user", "Allow pam_systemd to run user@.service to create a system user session",
@@ -191,13 +213,15 @@ def _settings(base: str, realm: str, domain: str) -> list[tuple[str, list[tuple[
             ipaSELinuxUserMapDefault="unconfined_u:s0-s0:c0.c1023", ipaKrbAuthzData=["MS-PAC", "nfs:NONE"],
             ipaDefaultLoginShell="/bin/sh", ipaMigrationEnabled="FALSE",
             ipaConfigString=["AllowNThash", "KDC:Disable Last Success"],
-            ipaUserSearchFields="uid,givenname,sn,telephonenumber,ou,title", ipaGroupSearchFields="cn,description",
+            ipaUserSearchFields="uid,givenname,sn,telephonenumber,ou,title",
+            ipaGroupSearchFields="cn,description",
             ipaSearchRecordsLimit="100", ipaSearchTimeLimit="2", ipaHomesRootDir="/home",
             ipaServiceKeyTypeSize="rsa:2048", ipaPwdExpAdvNotify="4", ipaDefaultPrimaryGroup="ipausers",
         )),
         (f"cn={realm},cn=kerberos", _attributes(("top", "nsContainer"), cn=realm)),
         (f"cn=global_policy,cn={realm},cn=kerberos", _attributes(
-            ("top", "nscontainer", "krbpwdpolicy", "ipapwdpolicy"), cn="global_policy", krbMaxPwdLife="7776000",
+            ("top", "nscontainer", "krbpwdpolicy", "ipapwdpolicy"), cn="global_policy",
+            krbMaxPwdLife="7776000",
             krbMinPwdLife="3600", krbPwdMinDiffChars=ZERO, krbPwdMinLength="8", krbPwdHistoryLength=ZERO,
             krbPwdMaxFailure="6", krbPwdFailureCountInterval="60", krbPwdLockoutDuration="600",
             passwordGraceLimit="-1",
@@ -207,7 +231,7 @@ def _settings(base: str, realm: str, domain: str) -> list[tuple[str, list[tuple[
 
 
 def _private_groups(base: str) -> list[tuple[str, list[tuple[str, str]]]]:
-    """What makes the directory server keep a group beside each person, and a netgroup beside each host group."""
+    """What makes the directory keep a group beside each person, and a netgroup beside each host group."""
     definitions, templates = (f"cn={name},cn=Managed Entries,cn=etc" for name in ("Definitions", "Templates"))
     made = []
     for name, scope, condition, managed, static, mapped in (
@@ -215,21 +239,26 @@ def _private_groups(base: str) -> list[tuple[str, list[tuple[str, str]]]]:
          ("objectclass: posixgroup", "objectclass: ipaobject", "ipaUniqueId: autogenerate"),
          ("cn: $uid", "gidNumber: $uidNumber", "description: User private group for $uid")),
         ("NGP", access.HOST_GROUPS, "objectclass=ipahostgroup", "cn=ng,cn=alt",
-         ("objectclass: ipanisnetgroup", "objectclass: ipaobject", "nisDomainName: " + base.replace("dc=", "").replace(
+         ("objectclass: ipanisnetgroup", "objectclass: ipaobject", "nisDomainName: " + base.replace("dc=",
+             "").replace(
              ",", "."), "ipaUniqueId: autogenerate"),
          ("cn: $cn", "memberHost: $dn", "description: ipaNetgroup $cn")),
     ):  # fmt: skip
         made.append((f"cn={name} Template,{templates}", _attributes(
-            ("mepTemplateEntry",), cn=f"{name} Template", mepRDNAttr="cn", mepStaticAttr=static, mepMappedAttr=mapped,
+            ("mepTemplateEntry",), cn=f"{name} Template", mepRDNAttr="cn", mepStaticAttr=static,
+            mepMappedAttr=mapped,
         )))  # fmt: skip
         made.append((f"cn={name} Definition,{definitions}", _attributes(
-            ("extensibleObject",), cn=f"{name} Definition", originScope=f"{scope},{base}", originFilter=condition,
+            ("extensibleObject",), cn=f"{name} Definition", originScope=f"{scope},{base}",
+            originFilter=condition,
             managedBase=f"{managed},{base}", managedTemplate=f"cn={name} Template,{templates},{base}",
         )))  # fmt: skip
     return made
 
 
-def _with_membership(made: list[tuple[str, list[tuple[str, str]]]], base: str) -> list[tuple[str, list[tuple[str, str]]]]:
+def _with_membership(
+    made: list[tuple[str, list[tuple[str, str]]]], base: str
+) -> list[tuple[str, list[tuple[str, str]]]]:
     """The same entries with memberOf, which the directory server computes on writes but not on an import."""
     groups: dict[str, list[str]] = {}
     for dn, attributes in made:
