@@ -88,7 +88,9 @@ class Lab:
     @property
     def visible(self) -> list[str]:
         """Folders that keep their place in every server."""
-        return sorted({str(CHECKOUT), str(self.share), str(self.cache), sys.prefix})
+        return sorted(
+            {str(CHECKOUT), str(self.share), str(self.cache), sys.prefix, sys.base_prefix} - {"/usr"}
+        )
 
 
 def check_network(network: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from salt_itstack.lab import client
+from salt_itstack.lab import client, packages
+from salt_itstack.lab import mounts as lab_mounts
+from salt_itstack.lab.progress import Progress
 from salt_itstack.lab.settings import Lab, choose
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a lab needs root")
@@ -301,3 +304,75 @@ def test_wrong_options_are_told_with_the_remedy(arguments: list[str], words: str
     done = subprocess.run([*CLI, "up", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_changes_are_kept_in_memory_where_the_state_folder_is_itself_an_overlay(small: Lab) -> None:
+    folder = small.state.parent / "overlay"
+    layers = [folder / name for name in ("lower", "upper", "work", "merged")]
+    for layer in layers:
+        layer.mkdir(parents=True)
+    lower, upper, work, merged = layers
+    lab = [*("--network", small.network, "--state", str(merged / "s")), *("--servers", "lab-db1")]
+    words = shlex.join(CLI)
+    script = f"""
+        mount -t overlay overlay -o lowerdir={lower},upperdir={upper},workdir={work} {merged} &&
+        {words} up --no-deploy {shlex.join(lab)} &&
+        {words} shell {shlex.join(lab)} -c "salt lab-db1 file.touch /etc/kept" &&
+        ls -A {merged}/s/servers; {words} stop {shlex.join(lab)}
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert "1 servers" in done.stderr and done.returncode == 0, done.stderr
+    # the servers' changes lie in the keeper's memory, not in the folder
+    assert not list((upper / "s" / "servers").iterdir())
+
+
+def test_packages_policy_is_taken_back_and_a_foreign_one_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(packages, "POLICY", policy)
+    with pytest.raises(ZeroDivisionError), packages.autostart_denied():
+        assert subprocess.run([policy], check=False).returncode == 101
+        raise ZeroDivisionError
+    assert not policy.exists()
+    policy.write_text("mine")
+    with packages.autostart_denied():
+        assert policy.read_text() == "mine"
+    assert policy.read_text() == "mine"
+
+
+def test_download_with_a_wrong_checksum_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = choose("127.0.62", str(tmp_path / "state"), str(tmp_path / "cache"))
+    fetched: list[Path] = []
+
+    def fetch(_: Lab, target: Path, __: Progress) -> bool:
+        fetched.append(target)
+        target.write_bytes(b"the real thing")
+        return True
+
+    monkeypatch.setattr(packages, "_download", fetch)
+    path, digest = packages.keycloak(lab, Progress()) or ("", "")
+    assert packages.keycloak(lab, Progress()) == (path, digest) and len(fetched) == 1
+    Path(path).write_bytes(b"something else")
+    assert packages.keycloak(lab, Progress()) == (path, digest) and len(fetched) == 2
+
+
+def test_folders_that_only_root_may_enter_are_found_above_the_checkout(tmp_path: Path) -> None:
+    outer = Path("/root-closed-for-lab-test")
+    checkout = outer / "inner" / "checkout"
+    checkout.mkdir(parents=True)
+    try:
+        outer.chmod(0o700)
+        assert lab_mounts.closed_folders([str(checkout), str(outer / "inner" / "other")]) == [str(outer)]
+        outer.chmod(0o711)
+        assert lab_mounts.closed_folders([str(checkout)]) == []
+    finally:
+        shutil.rmtree(outer)
