@@ -153,12 +153,12 @@ def _watch(events: Any, receiver: Any, teller: Teller, run: Run) -> dict[str, An
     while True:
         if done is None and receiver.poll():
             done = _received(receiver)
-            # The ends of the last steps may still be on their way to us.
+            # The ends of the last steps may still be on their way to us, among whatever else happens.
             last = time.monotonic() + 2
-        if done is not None and (not jobs or time.monotonic() > last):
-            return done
         event = events.get_event(wait=0.5 if done is None else 0.1, full=True, auto_reconnect=True)
         teller.tick()
+        if done is not None and (not event or time.monotonic() > last):
+            return done
         if not event:
             continue
         tag, data = event["tag"].split("/"), event["data"]

@@ -126,15 +126,21 @@ def remember(path: pathlib.Path, proofs: Mapping[str, Mapping[str, Any]]) -> Non
     """Write down what was proved, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump({"version": 1, "proofs": dict(proofs)}, stream, indent=1, sort_keys=True)
-    os.replace(name, path)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump({"version": 1, "proofs": dict(proofs)}, stream, indent=1, sort_keys=True)
+        os.replace(name, path)
+    except BaseException:
+        pathlib.Path(name).unlink(missing_ok=True)
+        raise
 
 
 def recall(path: pathlib.Path) -> dict[str, dict[str, Any]]:
     """What was proved last; nothing where that was never written, or can't be read any more."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["proofs"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return dict(found) if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {key: row for key, row in found.items() if isinstance(row, dict)}
