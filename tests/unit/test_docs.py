@@ -169,6 +169,21 @@ def test_relative_links_lead_somewhere(page):
         assert (page.parent / target.split("#")[0]).exists(), f"{page.name} links to {target}"
 
 
+def test_the_files_that_the_architecture_names_exist():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:salt_itstack|_\w+|states|orchestrate|docs)/[\w/.]+)`", text))
+    assert len(named) > 15
+    missing = sorted(name for name in named if not (ROOT / name).exists())
+    assert missing == []
+    tree = text.split("## The tree")[1].split("## ")[0]
+    library = re.findall(r"\b(\w+\.py)\b", tree)
+    assert all(
+        (ROOT / "salt_itstack" / name).exists()
+        or name in {"resources.py", "api.py", "view.py", "generate.py"}
+        for name in library
+    )
+
+
 # Docstrings --------------------------------------------------------------------------------------------
 
 
