@@ -130,7 +130,7 @@ def nextcloud(specification: dict) -> None:
 
     about = specification["nextcloud"]
     if once("nextcloud"):
-        double.install(about["root"], python=specification["python"])
+        double.install(about["root"], python=specification["python"], ca_bundle=None)
         for folder, _, files in os.walk(about["root"]):
             for name in [folder, *(os.path.join(folder, name) for name in files)]:
                 shutil.chown(name, "www-data", "www-data")

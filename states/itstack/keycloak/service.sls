@@ -34,10 +34,20 @@
     - skip_verify: true
     {%- endif %}
     - if_missing: {{ folder }}/bin/kc.sh
-    - user: keycloak
-    - group: keycloak
     - require:
       - user: "keycloak: account"
+
+"keycloak: owner of the files":
+  {#- Not the extraction's own option: its dry run fails while the account doesn't exist. #}
+  file.directory:
+    - name: {{ folder }}
+    - user: keycloak
+    - group: keycloak
+    - recurse: [user, group]
+    - require:
+      - archive: "keycloak: files"
+    - require_in:
+      - cmd: "keycloak: build"
 {%- else %}
 
 "keycloak: files":

@@ -35,6 +35,8 @@
         overwriteprotocol: https
         {#- Keycloak's address is a private one in most stacks; without this no discovery is fetched. #}
         allow_local_remote_servers: true
+        {#- Nextcloud brings its own list of CAs, without that of the stack. #}
+        default_certificates_bundle_path: {{ facts.ca_file }}
     - require:
       - itstack_nextcloud: "nextcloud: installed"
 

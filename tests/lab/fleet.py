@@ -1,0 +1,145 @@
+"""A running lab, as a test uses it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from salt_itstack.lab import client
+from salt_itstack.lab.settings import Lab, choose
+
+CLI = [sys.executable, "-m", "salt_itstack.lab"]
+HERE = Path(__file__).parent
+
+
+class Fleet:
+    """
+    A lab of its own network and state folder.
+
+    network
+        First three numbers of its addresses.
+    """
+
+    def __init__(self, network: str, state: Path, servers: list[str] | None = None) -> None:
+        self.lab: Lab = choose(network, str(state), None, servers)
+        self.network = network
+
+    def command(
+        self, verb: str, *words: str, timeout: float = 900, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one verb of `./lab` for this lab."""
+        options = ["--network", self.lab.network, "--state", str(self.lab.state)]
+        if self.lab.partial:
+            options += ["--servers", ",".join(self.lab.servers)]
+        done = subprocess.run(
+            [*CLI, verb, *options, *words], capture_output=True, text=True, timeout=timeout, check=False
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def process(self, server: str) -> int:
+        """The first process of a server, the master's being `lab-master`."""
+        keeper = client.Keeper(self.lab)
+        assert keeper.connect(), "the lab doesn't run"
+        try:
+            return int(keeper.order("list")["servers"][server])
+        finally:
+            keeper.close()
+
+    def inside(
+        self, server: str, *words: str, timeout: float = 300, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command inside a server, as root."""
+        return subprocess.run(
+            client.enter_command(self.process(server), list(words)),
+            capture_output=True,
+            text=True,
+            input=stdin,
+            timeout=timeout,
+            check=False,
+            env=client.inside_environment(),
+        )
+
+    def shell(self, server: str, line: str, **options: Any) -> str:
+        """Run a shell line inside a server; its output. Fails if the line fails."""
+        done = self.inside(server, "sh", "-c", line, **options)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def salt(self, target: str, function: str, *arguments: str, timeout: float = 300) -> dict[str, Any]:
+        """Answers of minions to one function, by minion."""
+        done = self.inside(
+            "lab-master", "salt", "-L", target, "--out=json", "--static", "--timeout=60", function,
+            *arguments,
+            timeout=timeout,
+        )  # fmt: skip
+        assert done.stdout, done.stderr
+        return dict(json.loads(done.stdout))
+
+    def call(self, minion: str, function: str, *arguments: str, timeout: float = 300) -> Any:
+        """The answer of one minion to one function."""
+        return self.salt(minion, function, *arguments, timeout=timeout)[minion]
+
+    def state(self, minion: str, function: str, test: bool = False, **arguments: Any) -> dict[str, Any]:
+        """Run one state on a minion by `state.single`; its return."""
+        words = [f"{key}={json.dumps(value)}" for key, value in {**arguments, "test": test}.items()]
+        answer = self.call(minion, "state.single", function, *words)
+        assert isinstance(answer, dict), answer
+        return dict(next(iter(answer.values())))
+
+    def highstate(self, minion: str, test: bool = False) -> dict[str, dict[str, Any]]:
+        """Run a minion's highstate; its states by id."""
+        answer = self.call(minion, "state.highstate", f"test={test}", timeout=600)
+        assert isinstance(answer, dict), answer
+        return {state["__id__"]: state for state in answer.values()}
+
+    def runner(self, function: str, *arguments: str, timeout: float = 900) -> tuple[Any, int]:
+        """A runner's return, and its exit code."""
+        done = self.inside("lab-master", "salt-run", "--out=json", function, *arguments, timeout=timeout)
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout), done.returncode
+
+    def orchestrate(self, test: bool = False, **select: Any) -> dict[str, dict[str, Any]]:
+        """Run `state.orch itstack.deploy`; its steps by id."""
+        given = json.dumps({"test": test, "select": select})
+        done = self.inside("lab-master", sys.executable, str(HERE / "orchestrate.py"), given, timeout=900)
+        assert done.stdout, done.stderr
+        (steps,) = json.loads(done.stdout)["data"].values()
+        assert isinstance(steps, dict), steps
+        return {step["__id__"]: step for step in steps.values()}
+
+    def rows(self, fresh: bool = True) -> dict[str, dict[str, Any]]:
+        """The matrix, by integration."""
+        answer, _ = self.runner("itstack.status", f"fresh={fresh}")
+        return {row["id"]: row for row in answer["rows"]}
+
+
+def changes(steps: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Changes of an orchestration's steps: by minion and state id, the changed keys with their values."""
+    found: dict[str, dict[str, Any]] = {}
+    for step in steps.values():
+        returned = (step.get("changes") or {}).get("ret")
+        for minion, states in (returned or {}).items() if isinstance(returned, dict) else ():
+            for state in states.values():
+                if state.get("changes"):
+                    found[f"{minion} {state['__id__']}"] = state["changes"]
+    return found
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+    """Wait until a condition holds, or fail saying what it was."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not in {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+def line(*words: str) -> str:
+    """Words as a shell line."""
+    return shlex.join(words)
