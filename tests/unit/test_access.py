@@ -10,7 +10,7 @@ import pytest
 import salt.loader
 import salt.pillar
 import salt.utils.sdb
-from conftest import private_key, private_pem
+from core_fixtures import private_key, private_pem
 
 from salt_itstack.secrets import seal
 from salt_itstack.secrets.sealing import specification

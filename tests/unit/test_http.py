@@ -8,7 +8,7 @@ import time
 import traceback
 
 import pytest
-from conftest import Reply, Web
+from core_fixtures import Reply, Web
 
 from salt_itstack import http
 from salt_itstack.errors import Conflict, Denied, Invalid, ItstackError, Missing, Rejected, Unreachable

@@ -1,7 +1,7 @@
 """What the plug-ins share: profiles, references to secrets, and what this run is about."""
 
 import pytest
-from conftest import private_pem, public_pem
+from core_fixtures import private_pem, public_pem
 
 from salt_itstack import plugin
 from salt_itstack.errors import Denied, Invalid, Missing

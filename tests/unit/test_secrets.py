@@ -7,7 +7,7 @@ import stat
 import string
 
 import pytest
-from conftest import private_key, private_pem, public_pem
+from core_fixtures import private_key, private_pem, public_pem
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
