@@ -146,6 +146,7 @@ def installation_apply(test=False, profile="nextcloud", **fields):
         return {"database_password": mended["dbpassword"]}
     changes = creation(INSTALLATION, wanted)
     if test:
+        _plan(occ, wanted)
         return changes
     # Asked in this order, and only for what isn't an option (core/Command/Maintenance/Install.php); without
     # a terminal the console reads plain lines and trims them. Read in its sources, unconfirmed on a server.
@@ -167,6 +168,23 @@ def installation_apply(test=False, profile="nextcloud", **fields):
             f"take CREATEROLE from {wanted['database_user']}, and install into an empty database again",
         )
     return changes
+
+
+def _plan(occ, wanted):
+    """Later states of this dry run are compared with what the installer would leave."""
+    host, port = wanted.get("database_host", "localhost"), wanted.get("database_port")
+    system = {
+        "dbtype": wanted["database_type"],
+        "dbname": wanted.get("database_name"),
+        "dbuser": wanted.get("database_user"),
+        "dbpassword": wanted.get("database_password"),
+        "dbhost": f"{host}:{port}" if port else host,
+        "trusted_domains": ["localhost"],
+        "overwrite.cli.url": "http://localhost",
+        "installed": True,
+    }
+    snapshot(__context__, _slot(occ, "system"), lambda: system)
+    snapshot(__context__, _slot(occ, "groups"), lambda: {"admin": [wanted["admin_user"]]})
 
 
 def _check_installation(wanted):

@@ -121,13 +121,14 @@ class Fleet:
 
 
 def changes(steps: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Changes of an orchestration's steps: by minion and state id, the changed keys with their values."""
+    """What an orchestration's steps changed or would change: by minion and state id, the changes."""
     found: dict[str, dict[str, Any]] = {}
     for step in steps.values():
         returned = (step.get("changes") or {}).get("ret")
         for minion, states in (returned or {}).items() if isinstance(returned, dict) else ():
             for state in states.values():
-                if state.get("changes"):
+                # Some of Salt's own states only say None in a dry run, without what they would change.
+                if state.get("changes") or state.get("result") is None:
                     found[f"{minion} {state['__id__']}"] = state["changes"]
     return found
 

@@ -96,10 +96,11 @@
       - user: "keycloak: account"
 
 "keycloak: build":
+  {#- Neither `cwd` nor `runas`: in a dry run from nothing they name what doesn't exist yet. #}
   cmd.run:
-    - name: bin/kc.sh build && echo '{{ built_with }}' > conf/itstack-built-with
-    - cwd: {{ folder }}
-    - runas: keycloak
+    - name: >-
+        cd {{ folder }} && runuser -u keycloak -- sh -c
+        "bin/kc.sh build && echo '{{ built_with }}' > conf/itstack-built-with"
     - unless: grep -qxF '{{ built_with }}' {{ folder }}/conf/itstack-built-with
     - require:
       - file: "keycloak: settings"
