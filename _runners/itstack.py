@@ -18,10 +18,9 @@ from salt_itstack.fleet import Fleet
 from salt_itstack.master import configuration
 from salt_itstack.orchestration import Selection
 from salt_itstack.proof import verdicts
-from salt_itstack.secrets import policy
 from salt_itstack.secrets.sealing import specification
 from salt_itstack.secrets.store import Store
-from salt_itstack.stack import critical_path, load_for, mermaid
+from salt_itstack.stack import GIVEN, critical_path, load_for, mermaid
 
 
 def _worth_reading(record):
@@ -73,7 +72,7 @@ def preflight(minions=None):
     store = Store.of(__opts__)
     store.ensure(specs)
     present = store.describe()
-    lacking = [name for name, spec in specs.items() if spec["kind"] in policy.GIVEN and name not in present]
+    lacking = [name for name, spec in specs.items() if spec["kind"] == GIVEN and name not in present]
     if lacking:
         raise Invalid(
             [
@@ -141,7 +140,10 @@ def prove(integrations=None):
     found = report.rows(*_prove(load_for(__opts__), integrations))
     bad = [f"{row['id']} is {row['state']}: {row['reason']}" for row in found if row["state"] in report.BAD]
     if bad:
-        raise ItstackError("; ".join(bad), remedy="salt-run itstack.status shows the whole matrix")
+        __context__["retcode"] = 1
+        told = f"{'; '.join(bad)}. Remedy: salt-run itstack.status shows the whole matrix"
+        # `rows` says that it's the proof that went badly, not the proving.
+        return {"Error": told, "rows": [row["id"] for row in found if row["state"] in report.BAD]}
     return {row["id"]: row["state"] for row in found if row["proved_at"]}
 
 

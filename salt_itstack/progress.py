@@ -221,8 +221,11 @@ def _conclude(done: Mapping[str, Any], run: Run) -> None:
         if identifier.endswith(" is through"):
             continue
         if identifier in PROOFS:
-            # Only one of the two runs. It may also fail without having touched the matrix.
-            if state.get("__state_ran__", True) and state.get("result") is False:
+            # Only one of the two runs. What it says of rows stands in the matrix; it may also fail without
+            # having touched that.
+            told = (state.get("changes") or {}).get("return")
+            rows = isinstance(told, Mapping) and "rows" in told
+            if state.get("__state_ran__", True) and state.get("result") is False and not rows:
                 run.failures.append(f"{identifier}: {_reason(state)}")
             continue
         if not state.get("__state_ran__", True):
@@ -248,7 +251,8 @@ def _count(identifier: str, minion: str, states: Any, run: Run) -> None:
             run.changed += 1
         # What only failed because something before it did, repeats its reason.
         if state.get("result") is False and state.get("__state_ran__", True):
-            run.failures.append(f"{identifier} on {minion}: {state.get('__id__')}: {state.get('comment')}")
+            told = _last_words(str(state.get("comment")))
+            run.failures.append(f"{identifier} on {minion}: {state.get('__id__')}: {told}")
 
 
 def _reason(state: Mapping[str, Any]) -> str:
@@ -256,6 +260,10 @@ def _reason(state: Mapping[str, Any]) -> str:
     if isinstance(returned, Mapping) and "Error" in returned:
         return str(returned["Error"])
     if isinstance(returned, str) and returned:
-        # A runner's exception comes as a traceback's text; its last line is the message.
-        return returned.strip().splitlines()[-1]
+        return _last_words(returned)
     return str(state.get("comment"))
+
+
+def _last_words(text: str) -> str:
+    """A traceback's last line, which is what happened; other texts as they are. The log has the whole."""
+    return text.strip().splitlines()[-1] if "Traceback (most recent call last)" in text else text

@@ -252,3 +252,17 @@ def test_an_orchestration_that_did_not_run_is_told_with_its_reason(done):
 )
 def test_no_return_at_all_is_a_failure(done):
     assert concluded(**done).failures
+
+
+def test_what_the_matrix_shows_is_not_told_again():
+    run = concluded(
+        state(False, {"return": {"Error": "x is broken", "rows": ["x"]}}, name="proof after a failure"),
+    )
+    assert run.failures == []
+
+
+def test_of_a_traceback_only_what_happened_is_told():
+    text = "An exception occurred in this state: Traceback (most recent call last):\n  File x\nKeyError: 'y'"
+    returned = {"m1": {"a": {"__id__": "s", "result": False, "comment": text}}}
+    run = concluded(state(False, {"ret": returned}, name="redis"))
+    assert run.failures == ["redis on m1: s: KeyError: 'y'"]
