@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..stack import Stack
+from ..stack import GIVEN, Stack
 from . import seal
 from .store import Store
 
@@ -16,7 +16,7 @@ def specification(stack: Stack) -> dict[str, dict[str, Any]]:
     for identifier, secret in stack.secrets().items():
         if identifier == "sandbox-person" and not stack.sandbox.get("person"):
             continue
-        kind = "given" if secret.producer else secret.kind
+        kind = GIVEN if secret.producer else secret.kind
         result[identifier] = {"kind": kind, "length": secret.length, "alphabet": secret.alphabet}
     return result
 

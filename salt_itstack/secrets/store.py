@@ -13,14 +13,15 @@ import fcntl
 import json
 import os
 import pathlib
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from .. import atomic
 from ..errors import Conflict, Denied, Invalid, ItstackError, Missing, Problem
+from ..stack.model import GIVEN
 from . import policy
 
 _read: dict[str, tuple[tuple[int, int, int], dict[str, Any]]] = {}
@@ -77,7 +78,7 @@ class Store:
             for identifier, entry in sorted(self._load().items())
         }
 
-    def put(self, identifier: str, value: str, kind: str = "given") -> None:
+    def put(self, identifier: str, value: str, kind: str = GIVEN) -> None:
         """Write one secret, given or new. An empty one is refused."""
         if not value:
             raise Invalid(Problem("", identifier, None, "an empty secret", "give at least one character"))
@@ -100,7 +101,7 @@ class Store:
         lacking = [
             identifier
             for identifier, spec in wanted.items()
-            if identifier not in present and spec["kind"] not in policy.GIVEN
+            if identifier not in present and spec["kind"] != GIVEN
         ]
         if not lacking:
             return []
@@ -193,20 +194,9 @@ def _unusable(path: pathlib.Path, error: OSError) -> ItstackError:
 
 
 def _replace(path: pathlib.Path, content: bytes) -> None:
-    # Whole or not at all: a full disk or a power cut leaves the old file.
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(name, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
+        atomic.write(path, content)
     except OSError as error:
         raise ItstackError(
             f"{path} can't be written ({error.strerror}); nothing was changed",

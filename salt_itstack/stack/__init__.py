@@ -5,6 +5,7 @@ from .load import load, load_for
 from .model import (
     BROKEN,
     DRIFTED,
+    GIVEN,
     LAYERS,
     MODES,
     NOT_APPLICABLE,
@@ -26,6 +27,7 @@ from .picture import mermaid
 __all__ = [
     "BROKEN",
     "DRIFTED",
+    "GIVEN",
     "LAYERS",
     "MODES",
     "NOT_APPLICABLE",

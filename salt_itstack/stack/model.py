@@ -29,6 +29,29 @@ STATUSES = (WORKS, DRIFTED, BROKEN, UNPROVED, NOT_DEPLOYED, NOT_APPLICABLE)
 
 SOURCE, TARGET = "source", "target"
 
+LENGTHS = {"password": 32, "client-secret": 40, "token": 48}
+"""The kinds of secrets that the master makes, and how many characters each has if the map doesn't say."""
+GIVEN = "given"
+"""The kind that nobody here can choose: somebody else made it, and hands it to us."""
+LENGTH = "a length from 16 to 256"
+ALPHABET = "at least ten different printable ASCII characters without a space"
+
+
+def is_length(value: Any) -> bool:
+    """Whether a secret may have that many characters: with ten letters to draw from, 16 are 53 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and 16 <= value <= 256
+
+
+def is_alphabet(value: Any) -> bool:
+    """Whether a secret may be drawn from these characters: the same bytes wherever it is written."""
+    return (
+        isinstance(value, str)
+        and value.isascii()
+        and value.isprintable()
+        and " " not in value
+        and len(set(value)) >= 10
+    )
+
 
 @dataclass(frozen=True)
 class Server:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import Problem
-from .model import LAYERS, MODES, PHASES
+from .model import ALPHABET, GIVEN, LAYERS, LENGTH, LENGTHS, MODES, PHASES, is_alphabet, is_length
 
 HIDDEN = "(hidden)"
 OMIT = object()
@@ -33,11 +33,16 @@ class Rule:
     expected: str
     accepts: Callable[[Any], bool]
     remedy: str = ""
+    public: bool = False
+    """Shown in messages even where a secret is described: how long it is, not what it is."""
 
     def or_null(self) -> Rule:
         """The same, or nothing."""
         return Rule(
-            f"{self.expected}, or null", lambda value: value is None or self.accepts(value), self.remedy
+            f"{self.expected}, or null",
+            lambda value: value is None or self.accepts(value),
+            self.remedy,
+            self.public,
         )
 
 
@@ -139,9 +144,13 @@ SECONDS = Rule("a number of seconds", lambda value: _is_number(value, 1, 10**9))
 ANY = Rule("a value", lambda value: True)
 
 SECRET = {
-    "kind": one_of("password", "client-secret", "token", "given"),
-    "length": Rule("a length from 12 to 256", lambda value: _is_number(value, 12, 256)).or_null(),
-    "alphabet": TEXT.or_null(),
+    "kind": one_of(*LENGTHS, GIVEN),
+    "length": Rule(
+        LENGTH, is_length, "leave it out: each kind has a length of its own", public=True
+    ).or_null(),
+    "alphabet": Rule(
+        ALPHABET, is_alphabet, "leave it out: ASCII letters and digits are drawn from"
+    ).or_null(),
     "readers": Listing(ID),
 }
 CONDITION = Fields({"service": ID, "setting": TEXT, "is": Listing(ANY)})
@@ -260,7 +269,8 @@ def check(node: Any, value: Any, path: tuple[Any, ...], file: str, problems: lis
     """The value without what is wrong in it; what is wrong is added to the problems."""
 
     def refuse(message: str, remedy: str = "") -> Any:
-        problems.append(Problem(file, dotted(path), shown(value, path), message, remedy))
+        hidden_by = () if isinstance(node, Rule) and node.public else path
+        problems.append(Problem(file, dotted(path), shown(value, hidden_by), message, remedy))
         return OMIT
 
     if isinstance(node, Rule):

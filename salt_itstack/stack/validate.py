@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import Problem
 from .graph import find_cycle
-from .model import PHASES
+from .model import GIVEN, PHASES
 from .schema import dotted, nearest, shown
 
 BUILT_IN = "the built-in map"
@@ -127,7 +127,7 @@ class _Whole:
         for name, how in self.services[path[1]].get("secrets", {}).items():
             # Nobody may make up the password of a server that exists already.
             if (*path, "secrets", name, "kind") not in self.origins:
-                how["kind"] = "given"
+                how["kind"] = GIVEN
         for name, remedy in (
             ("address", "add address:, the IP address or host name where it answers"),
             ("speaker", "add speaker:, the id of the minion that configures it"),

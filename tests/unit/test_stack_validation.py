@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from salt_itstack.errors import Invalid
+from salt_itstack.secrets import policy
 from salt_itstack.stack import load, load_for, mermaid, steps
 from salt_itstack.stack.schema import STACK, Entries, Fields, Listing, Settings
 
@@ -124,6 +125,36 @@ RULES = [
         "one server",
     ),
     ("domain: lab", "domain", "a DNS domain", ""),
+    (
+        "integrations: {redis-nextcloud: {secret: {length: 15}}}",
+        "integrations.redis-nextcloud.secret.length",
+        "a length from 16 to 256",
+        "leave it out",
+    ),
+    (
+        "services: {redis: {secrets: {redis-admin: {length: 257}}}}",
+        "services.redis.secrets.redis-admin.length",
+        "a length from 16 to 256",
+        "leave it out",
+    ),
+    (
+        "integrations: {redis-nextcloud: {secret: {alphabet: aAbB012}}}",
+        "integrations.redis-nextcloud.secret.alphabet",
+        "at least ten different printable ASCII characters",
+        "leave it out",
+    ),
+    (
+        "integrations: {redis-nextcloud: {secret: {alphabet: äöüßáéíóúñâêîô}}}",
+        "integrations.redis-nextcloud.secret.alphabet",
+        "printable ASCII",
+        "letters and digits are drawn",
+    ),
+    (
+        "services: {redis: {secrets: {redis-admin: {kind: person}}}}",
+        "services.redis.secrets.redis-admin.kind",
+        "one of password, client-secret, token, given",
+        "",
+    ),
     ("base_dn: it-stack.lab", "base_dn", "a base DN", ""),
     ("kerberos_realm: it-stack.lab", "kerberos_realm", "in capitals", ""),
     (
@@ -220,8 +251,30 @@ def test_a_rule(tmp_path, text, key, message, remedy):
     problems, file = refused(tmp_path, text)
     fitting = [one for one in problems if one.key == key and message in one.message]
     assert fitting, [str(one) for one in problems]
-    assert fitting[0].file == file or "redis-nextcloud" in key
+    assert fitting[0].file == file or key == "integrations.redis-nextcloud.secret"
     assert remedy in fitting[0].remedy
+
+
+def test_a_secrets_length_is_shown_and_what_may_be_a_secret_is_not(tmp_path):
+    problems, file = refused(
+        tmp_path, "integrations: {redis-nextcloud: {secret: {length: 12, alphabet: hunter2}}}"
+    )
+    length, alphabet = (str(problem) for problem in problems)
+    assert length == (
+        f"{file} integrations.redis-nextcloud.secret.length (12): expected a length from 16 to 256, or null."
+        " Remedy: leave it out: each kind has a length of its own"
+    )
+    assert "hunter2" not in alphabet
+
+
+@pytest.mark.parametrize("kind", ["password", "client-secret", "token"])
+@pytest.mark.parametrize("how", [{"length": 16, "alphabet": "0123456789"}, {"length": 256}, {}])
+def test_what_the_map_allows_can_be_made(tmp_path, kind, how):
+    text = yaml.safe_dump({"integrations": {"redis-nextcloud": {"secret": {"kind": kind, **how}}}})
+    (tmp_path / "mine.yaml").write_text(text)
+    secret = load(tmp_path).secrets()["redis-nextcloud"]
+    made = policy.generate(secret.kind, secret.length, secret.alphabet)
+    assert len(made) == how.get("length", len(made)) and set(made) <= set(how.get("alphabet", made))
 
 
 YAML_MISTAKES = [
