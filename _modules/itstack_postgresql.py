@@ -23,10 +23,10 @@ databases are read at once, once per run. Needs psycopg: ``salt-pip install 'sal
 """
 
 import os
-import tempfile
+import pathlib
 import time
 
-from salt_itstack import plugin
+from salt_itstack import atomic, plugin
 from salt_itstack.errors import Conflict, Invalid, Missing, Problem, Rejected
 from salt_itstack.reconcile import diff, forget, removal, snapshot
 from salt_itstack.services.postgresql import hba, scram
@@ -498,17 +498,4 @@ def _bad_file(name, errors):
 
 def _replace(name, content):
     # As a whole: the server may read it at any moment, and its owner and mode are the distribution's.
-    target = os.path.realpath(name)
-    status = os.stat(target)
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".itstack-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            os.fchmod(file.fileno(), status.st_mode & 0o7777)
-            os.fchown(file.fileno(), status.st_uid, status.st_gid)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    atomic.write(pathlib.Path(os.path.realpath(name)), content, keep=True)

@@ -7,13 +7,12 @@ States are the map's: ``works``, ``drifted``, ``broken``, ``unproved``, ``not de
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from . import atomic
 from .stack import STATUSES, Stack
 
 Row = dict[str, Any]
@@ -125,14 +124,8 @@ def _fold(text: str, width: int, indent: int) -> str:
 def remember(path: pathlib.Path, proofs: Mapping[str, Mapping[str, Any]]) -> None:
     """Write down what was proved, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump({"version": 1, "proofs": dict(proofs)}, stream, indent=1, sort_keys=True)
-        os.replace(name, path)
-    except BaseException:
-        pathlib.Path(name).unlink(missing_ok=True)
-        raise
+    text = json.dumps({"version": 1, "proofs": dict(proofs)}, indent=1, sort_keys=True)
+    atomic.write(path, text.encode())
 
 
 def recall(path: pathlib.Path) -> dict[str, dict[str, Any]]:

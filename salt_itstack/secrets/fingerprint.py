@@ -12,9 +12,10 @@ import hmac
 import json
 import os
 import pathlib
-import tempfile
 from collections.abc import Mapping
 from typing import Any
+
+from .. import atomic
 
 
 def known(opts: Mapping[str, Any], name: str, value: str) -> bool | None:
@@ -43,9 +44,8 @@ def known(opts: Mapping[str, Any], name: str, value: str) -> bool | None:
 def remember(opts: Mapping[str, Any], name: str, value: str) -> None:
     """Keep the fingerprint of a value that has just been written. Arguments as of :func:`known`."""
     key = _key(opts)
-    _write(
-        _path(opts, name), json.dumps({"key": _key_name(key), "value": _digest(key, name, value)}).encode()
-    )
+    kept = {"key": _key_name(key), "value": _digest(key, name, value)}
+    atomic.write(_path(opts, name), json.dumps(kept).encode())
 
 
 def forget(opts: Mapping[str, Any], name: str) -> None:
@@ -71,7 +71,7 @@ def _key(opts: Mapping[str, Any]) -> bytes:
         # `salt-call --local` on a machine that never met a master.
         own = _folder(opts) / "key"
         if not own.exists():
-            _write(own, os.urandom(32))
+            atomic.write(own, os.urandom(32))
         return own.read_bytes()
 
 
@@ -81,15 +81,3 @@ def _key_name(key: bytes) -> str:
 
 def _digest(key: bytes, name: str, value: str) -> str:
     return hmac.new(key, f"{name}\0{value}".encode(), hashlib.sha256).hexdigest()
-
-
-def _write(path: pathlib.Path, content: bytes) -> None:
-    # mkstemp makes it readable by its owner only; the rename makes it whole or not there.
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(temporary, path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise

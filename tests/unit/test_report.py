@@ -1,6 +1,7 @@
 """The matrix: rows, table, JSON, exit code, and what is remembered of the last proof."""
 
 import json
+import os
 
 import pytest
 import salt.loader
@@ -129,7 +130,7 @@ def test_a_full_disk_leaves_the_old_memory(tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError):
         report.remember(path, {"b": proof()})
     monkeypatch.undo()

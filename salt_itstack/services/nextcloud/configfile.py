@@ -8,11 +8,10 @@ line, texts in single quotes. Anything else is refused rather than guessed.
 
 from __future__ import annotations
 
-import os
 import pathlib
 import re
-import tempfile
 
+from ... import atomic
 from ...errors import Missing, Rejected
 
 SERVICE = "Nextcloud"
@@ -40,19 +39,9 @@ def replaced(text: str, key: str, value: str) -> str:
 def write(path: pathlib.Path, text: str) -> None:
     """Replace the file at once, with the owner and mode that it has."""
     try:
-        kept = path.stat()
+        atomic.write(path, text.encode(), keep=True)
     except FileNotFoundError:
         raise Missing(f"there is no {path}", SERVICE, "correct `occ_command` in the profile") from None
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
-        os.chown(temporary, kept.st_uid, kept.st_gid)
-        os.chmod(temporary, kept.st_mode & 0o7777)
-        os.replace(temporary, path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _line(text: str, key: str) -> re.Match[str]:
