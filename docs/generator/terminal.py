@@ -29,7 +29,7 @@ def picture(captured: str) -> str:
         ' role="img" aria-label="A terminal with the matrix of integrations">',
         f'<rect width="{wide}" height="{high}" rx="8" fill="{PAPER}"/>',
         f'<g font-family="ui-monospace, Menlo, Consolas, \'DejaVu Sans Mono\', monospace" font-size="13"'
-        f' fill="{INK}" xml:space="preserve">',
+        f' fill="{INK}">',
     ]
     for number, row in enumerate(rows):
         place, y = MARGIN, MARGIN + number * HEIGHT + 13
@@ -38,7 +38,8 @@ def picture(captured: str) -> str:
                 ink = f' fill="{INKS[colour]}"' if colour in INKS else ""
                 found.append(
                     f'<text x="{place}" y="{y}" textLength="{len(text) * WIDTH}"{ink}>'
-                    f"{html.escape(text, quote=False)}</text>"
+                    # Browsers fold plain spaces, whatever xml:space says on a group.
+                    f"{html.escape(text, quote=False).replace(' ', '&#160;')}</text>"
                 )
             place += len(text) * WIDTH
     return "\n".join([*found, "</g>", "</svg>"]) + "\n"
