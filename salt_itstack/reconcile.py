@@ -37,9 +37,11 @@ def unordered(value: Any) -> Any:
 
 
 def caseless(value: Any) -> Any:
-    """A text, or an unordered list of texts, whose case doesn't matter."""
-    if isinstance(value, str) or value is None:
-        return (value or "").casefold()
+    """A text, or an unordered list of texts, whose case doesn't matter; an empty one is nothing."""
+    if not value:
+        return None
+    if isinstance(value, str):
+        return value.casefold()
     return sorted(str(item).casefold() for item in value)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import Invalid, Problem
-from ...reconcile import Field, Resource, creation, text, unordered
+from ...reconcile import Field, Resource, caseless, creation, text, unordered
 
 
 def single(value: Any) -> Any:
@@ -26,11 +26,6 @@ def single(value: Any) -> Any:
 def flag(value: Any) -> Any:
     """A boolean: bare, in a list, or as text on servers before 4.10."""
     return single(value) == "true" or str(single(value)).upper() == "TRUE"
-
-
-def names(value: Any) -> Any:
-    """A list of texts in any order and case; none at all and an empty list are the same."""
-    return sorted(str(item).casefold() for item in value or ())
 
 
 def moment(value: Any) -> Any:
@@ -120,7 +115,7 @@ class Kind:
         for key, value in wanted.items():
             spec = self.resource.fields[key]
             place = f"{name}:{key}"
-            if spec.compare in (unordered, names):
+            if spec.compare in (unordered, caseless):
                 result[key] = [value] if isinstance(value, str) else [str(item) for item in value]
                 if key in self.identifiers:
                     result[key] = [item.lower() for item in result[key]]
@@ -175,7 +170,7 @@ USER = Kind(
             "last_name": Field("sn", single),
             "full_name": Field("cn", single),
             "display_name": Field("displayname", single),
-            "mail": Field("mail", names),
+            "mail": Field("mail", caseless),
             "telephone_numbers": Field("telephonenumber", unordered),
             "title": Field("title", single),
             "department": Field("ou", single),
@@ -184,7 +179,7 @@ USER = Kind(
             "home_directory": Field("homedirectory", single),
             "password": Field("userpassword", secret=True, readable=False),
             "password_expires": Field("krbpasswordexpiration", moment),
-            "groups": Field("memberof_group", names),
+            "groups": Field("memberof_group", caseless),
         },
     ),
     required=("first_name", "last_name"),
@@ -201,8 +196,8 @@ GROUP = Kind(
             "description": Field("description", single),
             "posix": Field("objectclass", is_posix),
             # Direct members; nested ones are under memberindirect_*.
-            "users": Field("member_user", names),
-            "groups": Field("member_group", names),
+            "users": Field("member_user", caseless),
+            "groups": Field("member_group", caseless),
         },
     ),
     members={"users": "user", "groups": "group"},
