@@ -107,7 +107,10 @@ def ends(service, side, kind=None):
 
         salt db1 itstack.ends postgresql source kind=database
     """
-    other = {"source": "target", "target": "source"}[side]
+    sides = {"source": "target", "target": "source"}
+    if side not in sides:
+        raise Invalid(Problem("", "side", side, "an integration has no such end", "source or target"))
+    other = sides[side]
     return [
         {"id": identifier, "other": item[other], **item["values"]}
         for identifier, item in (_tree().get("integrations") or {}).items()
@@ -217,6 +220,8 @@ def probe(integrations=None):
         salt app1 itstack.probe
         salt app1 itstack.probe integrations='[redis-nextcloud]'
     """
+    if isinstance(integrations, str):
+        integrations = [part.strip() for part in integrations.split(",")]
     pillar = plugin.fresh_pillar(__opts__, __grains__)
     tree = plugin.tree(__opts__, pillar)
     mine = tree.get("services") or {}

@@ -266,7 +266,9 @@ class Stack:
         """Why a service is not present, or an empty text."""
         service = self.service(service_id)
         if not service.enabled:
-            return f"{service_id} is switched off in the map"
+            # The remark is the place where whoever switched it off can say why.
+            why = f" ({service.remark})" if service.remark else ""
+            return f"{service_id} is switched off in the map{why}"
         if not service.supported and not service.external:
             return f"{service_id} can't be deployed by this version"
         return ""

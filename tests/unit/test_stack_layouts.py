@@ -120,6 +120,13 @@ def test_a_service_that_is_off_takes_its_integrations_along():
     assert "nextcloud-admin" not in stack.secrets()
 
 
+def test_who_switches_a_service_off_may_say_why():
+    off = {"enabled": False, "remark": "no Java here"}
+    stack = load(extra={"services": {"nextcloud": off}})
+    reason = "nextcloud is switched off in the map (no Java here)"
+    assert stack.why_inactive("redis-nextcloud") == ("not deployed", reason)
+
+
 def test_one_of_ones_own():
     stack = load(
         extra={
