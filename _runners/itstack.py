@@ -21,6 +21,7 @@ from salt_itstack.proof import verdicts
 from salt_itstack.secrets.sealing import specification
 from salt_itstack.secrets.store import Store
 from salt_itstack.stack import GIVEN, critical_path, load_for, mermaid
+from salt_itstack.stack.schema import nearest
 
 
 def _worth_reading(record):
@@ -45,17 +46,40 @@ def _told(function):
     return wrapper
 
 
+def _known(what, given, known):
+    """
+    A list of ids as a command line gives it, or None. Raises :class:`Invalid` for those that aren't known.
+
+    A text is one id, or several with commas between them.
+    """
+    if given is None:
+        return None
+    wanted = [part.strip() for part in given.split(",")] if isinstance(given, str) else given
+    if not isinstance(wanted, (list, tuple)) or not wanted:
+        raise Invalid(Problem("", what, given, "isn't a list of ids", f"write {what}='[one, two]'"))
+    problems = [
+        Problem("", what, item, "the map has none of this id", nearest(item, known))
+        for item in wanted
+        if item not in known
+    ]
+    if problems:
+        raise Invalid(problems)
+    return list(wanted)
+
+
 def _memory():
     return pathlib.Path(__opts__["cachedir"]) / "itstack" / "status.json"
 
 
 @_told
-def preflight(minions=None):
+def preflight(minions=None, services=None):
     """
     Whether a deploy can begin: the map is right, all its minions answer, all secrets are there.
 
     minions
-        Ids that have to answer; all that the map places services on by default.
+        Ids that have to answer; by default those of the services.
+    services
+        Ids of the services that are to be deployed, whose secrets have to be there; all by default.
 
     Changes nothing on any minion. Raises an error that names what is wrong; a silent minion is told within
     20 seconds.
@@ -65,10 +89,16 @@ def preflight(minions=None):
     .. code-block:: bash
 
         salt-run itstack.preflight
+        salt-run itstack.preflight services='[redis]'
     """
     stack = load_for(__opts__)
-    wanted = list(minions or {stack.minion(service) for service in stack.present()})
-    specs = specification(stack)
+    chosen = _known("services", services, stack.services) or stack.present()
+    wanted = list(minions or {stack.minion(service) for service in chosen})
+    specs = {
+        name: spec
+        for name, spec in specification(stack).items()
+        if set(chosen) & set(stack.secrets()[name].services)
+    }
     store = Store.of(__opts__)
     store.ensure(specs)
     present = store.describe()
@@ -110,6 +140,7 @@ def status(fresh=False, whole=False, integrations=None):
         salt-run itstack.status fresh=True --out=json
     """
     stack = load_for(__opts__)
+    integrations = _known("integrations", integrations, stack.integrations)
     if fresh:
         _prove(stack, integrations)
     found = report.rows(stack, report.recall(_memory()))
@@ -137,7 +168,8 @@ def prove(integrations=None):
 
         salt-run itstack.prove
     """
-    found = report.rows(*_prove(load_for(__opts__), integrations))
+    stack = load_for(__opts__)
+    found = report.rows(*_prove(stack, _known("integrations", integrations, stack.integrations)))
     bad = [f"{row['id']} is {row['state']}: {row['reason']}" for row in found if row["state"] in report.BAD]
     if bad:
         __context__["retcode"] = 1
@@ -310,10 +342,12 @@ def config():
     """
     The lines that the master's configuration needs, as YAML.
 
+    What this master has already among its file roots, external pillars and tops is kept.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt-run itstack.config --out=yaml > /etc/salt/master.d/itstack.conf
     """
-    return configuration()
+    return configuration(__opts__)

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from .loader import folder
 
+#: What Salt has where nobody says anything.
+DEFAULT_ROOTS = {"base": ["/srv/salt"]}
 
-def configuration(states: str | None = None) -> dict[str, Any]:
+
+def configuration(present: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """
     Master options that switch this pack on.
 
-    states
-        A file root of the user's own to keep beside ours; the master's default root by default.
+    present
+        The options that the master has already; none before there is a master. A file in ``master.d``
+        replaces the lists of the main file, so what stands in them is taken along, and ours comes last.
 
     Returns a dict to be written as YAML into ``/etc/salt/master.d/itstack.conf``.
     """
+    present = present or {}
+    pillars = list(present.get("ext_pillar") or [])
+    roots = {name: list(paths) for name, paths in (present.get("file_roots") or DEFAULT_ROOTS).items()}
+    base = roots.setdefault("base", [])
+    base += [path for path in (str(folder("sls")), str(folder("orchestrate"))) if path not in base]
     return {
         "itstack": {"driver": "itstack"},
-        "ext_pillar": [{"itstack": {}}],
-        "master_tops": {"itstack": True},
-        "file_roots": {
-            "base": [str(pathlib.Path(states or "/srv/salt")), str(folder("sls")), str(folder("orchestrate"))]
-        },
+        "ext_pillar": pillars if {"itstack": {}} in pillars else [*pillars, {"itstack": {}}],
+        "master_tops": {**(present.get("master_tops") or {}), "itstack": True},
+        "file_roots": roots,
         # Whole pillars would lie in the master's cache for an hour; sealed, but longer than needed.
         "pillar_cache": False,
     }

@@ -94,7 +94,7 @@ def render(stack: Stack, selection: Selection) -> dict[str, Any]:
         "preflight": {
             "salt.runner": [
                 {"name": "itstack.preflight"},
-                {"kwarg": {"minions": minions}},
+                {"kwarg": {"minions": minions, "services": services}},
                 {"parallel": True},
             ]
         }

@@ -163,10 +163,11 @@ def test_the_preflight_is_first_and_asks_the_minions_of_the_steps():
     plan, states = rendered(load(), services=["postgresql", "keycloak"])
     function, arguments = flat(states["preflight"])
     assert (function, arguments["name"]) == ("salt.runner", "itstack.preflight")
-    assert (
-        arguments["kwarg"] == {"minions": sorted({step.minion for step in plan})}
-        and "require" not in arguments
-    )
+    assert arguments["kwarg"] == {
+        "minions": sorted({step.minion for step in plan}),
+        "services": [step.service for step in plan],
+    }
+    assert "require" not in arguments
     graph = edges(states)
     assert all("preflight" in before(graph, name) for name in states if name != "preflight")
 
