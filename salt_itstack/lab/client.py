@@ -152,7 +152,8 @@ def plain_environment() -> dict[str, str]:
 def enter_command(process: int, words: list[str]) -> list[str]:
     """The command that runs words inside a server; it dies with its caller, however that ends."""
     return [
-        *("nsenter", "--target", str(process), "--mount", "--uts", "--ipc", "--pid"),
+        # --root: a machine that is itself a changed root has another one than its mount namespace
+        *("nsenter", "--target", str(process), "--mount", "--uts", "--ipc", "--pid", "--root"),
         *("setpriv", "--pdeathsig", "KILL", "--"),
         *words,
     ]

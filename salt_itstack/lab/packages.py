@@ -30,6 +30,8 @@ PACKAGES = (
     "util-linux",
 )
 POLICY = Path("/usr/sbin/policy-rc.d")
+# What apt's two kinds of progress count.
+STEPS = {"dlstatus": "downloading", "pmstatus": "installing"}
 KEYCLOAK_VERSION = "26.7.3"
 KEYCLOAK_ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK_VERSION}:zip"
 KEYCLOAK_NAME = f"keycloak-quarkus-dist-{KEYCLOAK_VERSION}.zip"
@@ -57,6 +59,8 @@ def install(lab: Lab, progress: Progress) -> None:
     log = lab.state / "log" / "apt.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with autostart_denied():
+        # a machine whose last installation was cut off
+        subprocess.run(["dpkg", "--configure", "-a"], capture_output=True, check=False)
         _apt(["update"], log, progress)
         _apt(["install", "--yes", "--no-install-recommends", *wanted], log, progress)
 
@@ -90,12 +94,18 @@ def _apt(words: list[str], log: Path, progress: Progress) -> None:
             pass_fds=[writing],
         )
     os.close(writing)
-    with open(reading, errors="replace") as statuses:
-        for line in statuses:
-            kind, _, rest = line.strip().partition(":")
-            if kind in {"pmstatus", "dlstatus"}:
-                _, percent, text = rest.split(":", 2)
-                progress.update(f"{float(percent):.0f} % {text}")
+    try:
+        with open(reading, errors="replace") as statuses:
+            for line in statuses:
+                kind, _, rest = line.strip().partition(":")
+                if kind in {"pmstatus", "dlstatus"}:
+                    _, percent, text = rest.split(":", 2)
+                    progress.update(f"{STEPS[kind]} {float(percent):.0f} %: {text}")
+    except BaseException:
+        # it ends at a safe point, and its packages must not start services meanwhile
+        child.terminate()
+        child.wait()
+        raise
     if child.wait():
         from .errors import tail
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -34,7 +35,8 @@ class Progress:
         elapsed = now - self.started
         if self.moving:
             self._clear()
-            line = f"  {self.stage_name} {elapsed:4.0f} s  {text}"[:110]
+            width = min(110, shutil.get_terminal_size().columns - 1)
+            line = f"  {self.stage_name} {elapsed:4.0f} s  {text}"[:width]
             self.stream.write(line)
             self.stream.flush()
             self.width = len(line)
