@@ -153,7 +153,7 @@ def enter_command(process: int, words: list[str]) -> list[str]:
     """The command that runs words inside a server; it dies with its caller, however that ends."""
     return [
         # --root: a machine that is itself a changed root has another one than its mount namespace
-        *("nsenter", "--target", str(process), "--mount", "--uts", "--ipc", "--pid", "--root"),
+        *("nsenter", "--target", str(process), "--mount", "--uts", "--ipc", "--pid", "--root", "--wd"),
         *("setpriv", "--pdeathsig", "KILL", "--"),
         *words,
     ]
