@@ -34,19 +34,25 @@ DESCRIPTIONS = {
     f"{S}.needs": "Services that must be ready before it is started.",
     f"{S}.settings": "See the list of services for what each has.",
     f"{S}.enabled": "`false` switches it off with all its integrations.",
-    f"{S}.supported": "Whether this version can deploy it. Not to be changed unless you bring the SLS "
-    "yourself.",
+    f"{S}.supported": "Whether it can be deployed. To be changed only with a package, states and SLS of "
+    "your own for it on all its minions.",
     f"{S}.mode": "As `mode` above. External services are in `observe` by default.",
-    f"{S}.external": "For a service that exists already: it isn't started by a deploy.",
+    f"{S}.external": "For a service that exists already: a deploy never installs or starts it. In a "
+    "mode above `observe` it makes in it what the others need.",
     f"{S}.external.address": "Where it answers.",
     f"{S}.external.url": "Its public address, where it speaks HTTP.",
     f"{S}.external.speaker": "Id of the minion that speaks for it.",
+    f"{S}.external.access": "How that minion gets in, in a mode above `observe`: `secret` with the given "
+    "secret `<service>-admin`, over the network; `profile` as its own `itstack:profiles:<service>` says.",
     f"{S}.remark": "Shown beside the version in reports.",
     f"{S}.companions": "Parts that come along on its server; for people only.",
     f"{S}.secrets": "Its own secrets by id.",
     f"{S}.secrets.<secret>.kind": "How it is made; `given` ones are imported, never made up.",
     f"{S}.secrets.<secret>.length": "Characters of one that is made; 32, 40 or 48 by kind.",
     f"{S}.secrets.<secret>.alphabet": "Characters to draw from; ASCII letters and digits by default.",
+    f"{S}.secrets.<secret>.purpose": "What it is for: `administration` if nothing else is said; "
+    "`installation`: not needed where the service is external; `external`: needed only there; "
+    "`probes`: for proofs.",
     f"{S}.secrets.<secret>.readers": "Other services whose minions may read it.",
     "integrations": "Built-in integrations to change, or further ones.",
     f"{I}.number": "Place in the matrix; a free one if left out. Fixed for built-in ones, as are kind, "
@@ -84,5 +90,6 @@ DESCRIPTIONS = {
     f"{I}.not_applicable.unless.setting": "Its name.",
     f"{I}.not_applicable.unless.is": "The values.",
     f"{I}.enabled": "`false` switches it off.",
-    f"{I}.supported": "Whether this version can configure it. Not to be changed.",
+    f"{I}.supported": "Whether it can be configured. To be changed only where this version has a module "
+    "for its kind, with SLS of your own for the ends that have none.",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .model import PHASES, SOURCE, TARGET, External, Integration, Secret, Server, Service, Stack
+from .model import PHASES, PURPOSES, SOURCE, TARGET, External, Integration, Secret, Server, Service, Stack
 
 _BOTH = [SOURCE, TARGET]
 
@@ -62,6 +62,7 @@ def _service(key: str, entry: Mapping[str, Any], mode: str) -> Service:
             services=(key, *(reader for reader in how.get("readers", ()) if reader != key)),
             length=how.get("length"),
             alphabet=how.get("alphabet"),
+            purpose=how.get("purpose", PURPOSES[0]),
         )
         for name, how in entry.get("secrets", {}).items()
     }
@@ -78,9 +79,7 @@ def _service(key: str, entry: Mapping[str, Any], mode: str) -> Service:
         enabled=entry.get("enabled", True),
         supported=entry.get("supported", False),
         mode=entry.get("mode", usual),
-        external=External(external["address"], external["speaker"], external.get("url"))
-        if external
-        else None,
+        external=External(**external) if external else None,
         remark=entry.get("remark"),
         companions=copied(entry.get("companions", {})),
         secrets=secrets,

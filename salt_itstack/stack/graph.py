@@ -92,7 +92,9 @@ def steps(
     startable = set(stack.deployable())
     for service_id in chosen:
         if service_id not in startable:
-            reason = stack.why_absent(service_id) or f"{service_id} is external: it runs already"
+            reason = stack.why_absent(service_id) or (
+                f"{service_id} is external: it runs already, and in mode observe nothing is written to it"
+            )
             raise Unsupported(f"no step for {service_id}: {reason}", remedy="leave it out")
     if until is not None:
         last = PHASES.index(until)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +28,15 @@ NOT_DEPLOYED, NOT_APPLICABLE = "not deployed", "not applicable"
 STATUSES = (WORKS, DRIFTED, BROKEN, UNPROVED, NOT_DEPLOYED, NOT_APPLICABLE)
 
 SOURCE, TARGET = "source", "target"
+
+ACCESSES = ("secret", "profile")
+"""How the speaker of an external service gets in: as the map says, or as its own configuration does."""
+
+PURPOSES = ("administration", "installation", "probes", "external")
+"""
+What a service's own secret is for. One for the installation isn't needed where the service runs already, one
+for external services only there, and one for probes isn't read by a service that is only looked at.
+"""
 
 LENGTHS = {"password": 32, "client-secret": 40, "token": 48}
 """The kinds of secrets that the master makes, and how many characters each has if the map doesn't say."""
@@ -70,6 +79,7 @@ class External:
     address: str
     speaker: str
     url: str | None = None
+    access: str = ACCESSES[0]
 
     @property
     def host(self) -> str:
@@ -92,6 +102,7 @@ class Secret:
     length: int | None = None
     alphabet: str | None = None
     producer: str | None = None
+    purpose: str = PURPOSES[0]
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,25 @@ class Service:
     remark: str | None = None
     companions: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+
+    @property
+    def only_looked_at(self) -> bool:
+        """Whether it existed before us, and nothing is written to it."""
+        return self.external is not None and self.mode == MODES[0]
+
+    @property
+    def entered(self) -> bool:
+        """Whether its minion gets in with the access that the map describes."""
+        return not self.external or (not self.only_looked_at and self.external.access == ACCESSES[0])
+
+    def needed(self, secret: Secret) -> Secret | None:
+        """One of its own secrets with the services that have to read it; None where it isn't needed."""
+        if secret.purpose == "probes":
+            rest = tuple(one for one in secret.services if one != self.id or not self.only_looked_at)
+            return replace(secret, services=rest)
+        if not self.external:
+            return secret if secret.purpose != "external" else None
+        return secret if self.entered and secret.purpose != "installation" else None
 
 
 @dataclass(frozen=True)
@@ -240,20 +270,21 @@ class Stack:
     def needs(self, service_id: str) -> tuple[str, ...]:
         """
         What must be ready before a service starts: its own needs, and the other ends of the integrations
-        that it waits for.
+        that it waits for. An external one runs already: only the latter come before it is written to.
         """
-        found = dict.fromkeys(self.service(service_id).needs)
+        service = self.service(service_id)
+        found = dict.fromkeys(() if service.external else service.needs)
         for item in self.integrations.values():
             if item.consumer == service_id and item.provider and not self._obstacle(item)[0]:
                 found.setdefault(item.provider)
         return tuple(found)
 
     def deployable(self) -> list[str]:
-        """The services that a deploy starts."""
+        """The services that a deploy has a step for: those it starts, and external ones it may write to."""
         return [
             item.id
             for item in self.services.values()
-            if item.enabled and item.supported and not item.external
+            if item.enabled and item.supported and not item.only_looked_at
         ]
 
     def present(self) -> list[str]:
@@ -284,7 +315,7 @@ class Stack:
         return list(found)
 
     def services_on(self, minion: str) -> list[str]:
-        """The services that a deploy starts on this minion."""
+        """The services that a deploy has a step for on this minion."""
         return [service_id for service_id in self.deployable() if self.minion(service_id) == minion]
 
     def ends_on(self, minion: str) -> list[End]:
@@ -356,10 +387,18 @@ class Stack:
         """The secrets that what is present and active needs, by id."""
         found: dict[str, Secret] = {}
         for service_id in self.present():
-            found.update(self.services[service_id].secrets)
+            service = self.services[service_id]
+            own = [service.needed(secret) for secret in service.secrets.values()]
+            found.update({secret.id: secret for secret in own if secret})
         for item in self.integrations.values():
             if item.secret and self.active(item.id):
-                found[item.secret.id] = item.secret
+                # At its target the secret is used by the proof as well, at its source only by what writes it.
+                rest = [
+                    one
+                    for one in item.secret.services
+                    if one == item.target or not self.services[one].only_looked_at
+                ]
+                found[item.secret.id] = replace(item.secret, services=tuple(rest))
         return found
 
     def readers(self, secret_id: str) -> frozenset[str]:

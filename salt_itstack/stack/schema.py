@@ -11,7 +11,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import Problem
-from .model import ALPHABET, GIVEN, LAYERS, LENGTH, LENGTHS, MODES, PHASES, is_alphabet, is_length
+from .model import (
+    ACCESSES,
+    ALPHABET,
+    GIVEN,
+    LAYERS,
+    LENGTH,
+    LENGTHS,
+    MODES,
+    PHASES,
+    PURPOSES,
+    is_alphabet,
+    is_length,
+)
 
 HIDDEN = "(hidden)"
 OMIT = object()
@@ -173,10 +185,12 @@ SERVICE = {
     "enabled": FLAG,
     "supported": FLAG,
     "mode": MODE,
-    "external": Fields({"address": HOST, "url": URL.or_null(), "speaker": MINION}, nullable=True),
+    "external": Fields(
+        {"address": HOST, "url": URL.or_null(), "speaker": MINION, "access": one_of(*ACCESSES)}, nullable=True
+    ),
     "remark": TEXT.or_null(),
     "companions": Entries(TEXT, TEXT),
-    "secrets": Entries(ID, Fields(SECRET)),
+    "secrets": Entries(ID, Fields({**SECRET, "purpose": one_of(*PURPOSES)})),
 }
 INTEGRATION = {
     "number": Rule("a number from 1 on", lambda value: _is_number(value, 1, 10**6)),

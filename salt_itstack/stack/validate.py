@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import Problem
 from .graph import find_cycle
-from .model import GIVEN, PHASES
+from .model import GIVEN, MODES, PHASES
 from .schema import dotted, nearest, shown
 
 BUILT_IN = "the built-in map"
@@ -122,6 +122,7 @@ class _Whole:
                 self.refuse((*path, "server"), entry["server"], "unknown server", remedy)
             for need in entry.get("needs", ()):
                 self._known(need, (*path, "needs"))
+            self._check_choices(path, entry)
 
     def _check_external(self, path: Path, external: Mapping[str, Any]) -> None:
         for name, how in self.services[path[1]].get("secrets", {}).items():
@@ -157,11 +158,17 @@ class _Whole:
         """Refuse needs that nobody meets, and circles; warn of a need in a later phase."""
         running = self._running()
         graph: dict[str, list[str]] = {key: [] for key in running}
+        # An external one that may be written to needs nothing to start, but may wait for other ends.
+        graph.update({key: [] for key in self._written() if key not in graph})
         lacking: dict[str, list[str]] = {}
         for key, entry in running.items():
             for need in entry.get("needs", ()):
                 other = self.services.get(need)
-                if other is None or (other.get("external") and other.get("enabled", True)):
+                if other is None:
+                    continue
+                if other.get("external") and other.get("enabled", True):
+                    if need in graph:
+                        graph[key].append(need)
                     continue
                 graph[key].append(need)
                 why = ""
@@ -174,9 +181,8 @@ class _Whole:
                 elif entry.get("supported") and not other.get("supported"):
                     why = "can't be deployed by this version"
                 if why:
-                    remedy = (
-                        f"switch {need} on" if why == "is switched off" else f"set services.{need}.supported"
-                    ) + f", declare {need} as external, switch {key} off, or change services.{key}.needs"
+                    remedy = f"switch {need} on, " if why == "is switched off" else ""
+                    remedy += f"declare {need} as external, switch {key} off, or change services.{key}.needs"
                     only = self.document.get("only") is not None and need not in self.document["only"]
                     blame = ("only",) if only else ("services", need, "enabled")
                     self.refuse(
@@ -255,15 +261,31 @@ class _Whole:
             if entry["kind"] not in self.base.kinds:
                 remedy = nearest(entry["kind"], self.base.kinds)
                 self.refuse((*path, "kind"), entry["kind"], "unknown kind", remedy)
+            elif entry.get("supported") and not entry.get("wired"):
+                wired = [kind for kind, facts in self.base.kinds.items() if facts.get("wired")]
+                self.refuse(
+                    (*path, "supported"),
+                    True,
+                    f"this version has no module for integrations of kind {entry['kind']}",
+                    f"take it out: only integrations of the kinds {', '.join(wired)} can be wired",
+                )
             ends = [self._known(entry[side], (*path, side)) for side in ("source", "target")]
             if all(ends) and entry["source"] == entry["target"]:
                 self.refuse(path, entry["source"], "both ends are the same service", "change one of them")
             for need in entry.get("needs", ()):
                 self._known(need, (*path, "needs"))
             self._check_condition(path, entry.get("not_applicable"))
+            self._check_choices(path, entry)
             if entry.get("enabled", True):
                 self._check_engine(path, entry)
                 self._check_unique(path, entry, taken)
+
+    def _check_choices(self, path: Path, entry: Mapping[str, Any]) -> None:
+        for name, choices in entry.get("choices", {}).items():
+            value = entry.get("settings", {}).get(name)
+            if value not in choices:
+                message = f"expected one of {', '.join(choices)}"
+                self.refuse((*path, "settings", name), value, message, f"the default is {choices[0]}")
 
     def _check_engine(self, path: Path, entry: Mapping[str, Any]) -> None:
         engine, engines = entry.get("engine"), entry.get("engines", {})
@@ -338,6 +360,17 @@ class _Whole:
             return True
         self.refuse(path, service_id, "unknown service", nearest(service_id, self.services))
         return False
+
+    def _written(self) -> list[str]:
+        """The external services that this version may write to."""
+        return [
+            key
+            for key, entry in self.services.items()
+            if entry.get("external")
+            and entry.get("enabled", True)
+            and entry.get("supported")
+            and entry.get("mode", MODES[0]) != MODES[0]
+        ]
 
     def _running(self) -> Document:
         """The services that are started: switched on and not external."""

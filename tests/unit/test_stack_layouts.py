@@ -97,6 +97,7 @@ def test_another_name_flows_through():
     assert stack.integrations["postgresql-nextcloud"].settings == {
         "database": "files",
         "owner": "nextcloud_user",
+        "tls": "prefer",
     }
     assert stack.integrations["keycloak-nextcloud"].settings["client_id"] == "files"
     assert stack.integrations["keycloak-nextcloud"].settings["groups"] == ["admin", "users"]
@@ -155,7 +156,7 @@ def test_one_of_ones_own():
     )
     item = stack.integrations["postgresql-wiki"]
     assert item.number == 59
-    assert item.settings == {"database": "wiki", "owner": "wiki_user"}
+    assert item.settings == {"database": "wiki", "owner": "wiki_user", "tls": "prefer"}
     assert stack.active("postgresql-wiki")
     assert stack.readers("postgresql-wiki") == {"lab-db1", "lab-app1"}
     assert stack.needs("wiki") == ("postgresql", "keycloak")
@@ -181,11 +182,14 @@ def test_an_external_service():
     assert "freeipa" not in stack.deployable()
     assert "freeipa" in stack.present()
     assert stack.active("freeipa-keycloak")
-    assert stack.services_on("far") == []
+    assert stack.services_on("far") == ["redis"]
+    assert stack.services_on("lab-id1") == ["keycloak"]
     assert [end.side for end in stack.ends_on("far")] == ["source"]
     assert stack.services["freeipa"].mode == "observe"
     assert stack.services["redis"].mode == "manage"
-    assert stack.secrets()["freeipa-admin"].kind == "given"
+    assert "freeipa-admin" not in stack.secrets(), "nothing is written to it"
+    assert stack.secrets()["redis-admin"].kind == "given"
+    assert stack.readers("redis-admin") == {"far"}
     assert stack.mode("freeipa-keycloak", "source") == "observe"
     assert stack.mode("freeipa-keycloak", "target") == "manage"
 
@@ -264,9 +268,11 @@ def test_the_example_of_three_servers_fits_on_a_screen():
     assert max(map(len, lines)) <= 90
 
 
-def test_the_example_beside_existing_servers_writes_nothing_to_them():
+def test_the_example_beside_existing_servers_writes_only_where_it_says_so():
     stack = load(files=[EXAMPLES / "beside-existing.yaml"])
-    assert set(stack.deployable()) == {"redis", "keycloak", "nextcloud"}
+    assert set(stack.deployable()) == {"postgresql", "redis", "keycloak", "nextcloud"}
+    assert stack.services_on("dbhost7") == ["postgresql"]
+    assert not {"freeipa-admin", "postgresql-admin"} & set(stack.secrets())
     assert stack.mode("freeipa-keycloak", "source") == "observe"
     assert stack.mode("freeipa-keycloak", "target") == "manage"
     assert stack.mode("postgresql-keycloak", "source") == "manage"

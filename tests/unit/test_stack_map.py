@@ -220,6 +220,8 @@ def test_the_built_in_files_pass_their_own_check():
         document.pop("kinds", None)
         for entry in document.get("integrations", {}).values():
             entry.pop("engines", None)
+        for entry in document.get("services", {}).values():
+            entry.pop("choices", None)
         check(STACK, document, (), name, problems)
     assert problems == []
 

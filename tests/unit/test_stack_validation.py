@@ -238,6 +238,30 @@ RULES = [
         "maxmemory",
     ),
     (
+        "integrations: {suitecrm-odoo: {supported: true}}",
+        "integrations.suitecrm-odoo.supported",
+        "no module for integrations of kind",
+        "oidc, ldap, database, cache",
+    ),
+    (
+        "integrations: {postgresql-nextcloud: {settings: {tls: verify}}}",
+        "integrations.postgresql-nextcloud.settings.tls",
+        "one of prefer, require, verify-full",
+        "prefer",
+    ),
+    (
+        "services: {freeipa: {settings: {password_check: guess}}}",
+        "services.freeipa.settings.password_check",
+        "one of bind, fingerprint",
+        "bind",
+    ),
+    (
+        "services: {redis: {external: {address: r, speaker: x, access: peer}}}",
+        "services.redis.external.access",
+        "one of secret, profile",
+        "",
+    ),
+    (
         "services: {redis: {external: {address: r, speaker: x, url: 'ftp://r'}}}",
         "services.redis.external.url",
         "http or https",
