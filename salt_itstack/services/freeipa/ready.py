@@ -64,7 +64,9 @@ def _names(address: str, port: int, domain: str) -> None:
     wanted = f"_ldap._tcp.{domain}"
     question = dns.message.make_query(wanted, dns.rdatatype.SRV)
     try:
-        answer = dns.query.udp(question, address, timeout=PATIENCE, port=port)
+        # An external server's address may be a name, which only sockets understand.
+        numeric = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)[0][4][0]
+        answer = dns.query.udp(question, str(numeric), timeout=PATIENCE, port=port)
     except (dns.exception.DNSException, OSError) as error:
         raise Unreachable(
             f"its DNS at {address}:{port} doesn't answer for {wanted} ({type(error).__name__})", SERVICE
