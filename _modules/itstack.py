@@ -8,7 +8,7 @@ import logging
 import time
 
 from salt_itstack import __version__, plugin
-from salt_itstack.errors import Invalid, ItstackError, Problem
+from salt_itstack.errors import Invalid, ItstackError, Missing, Problem
 from salt_itstack.integrations import KINDS
 from salt_itstack.integrations.probing import Request, Unproved, against, readiness
 
@@ -34,7 +34,7 @@ def _tree():
 
 def services():
     """
-    The services that the map places on this minion, by id.
+    The services that the map places on this minion, and external ones that it may write to, by id.
 
     CLI Example:
 
@@ -224,10 +224,9 @@ def probe(integrations=None):
         integrations = [part.strip() for part in integrations.split(",")]
     pillar = plugin.fresh_pillar(__opts__, __grains__)
     tree = plugin.tree(__opts__, pillar)
-    mine = tree.get("services") or {}
     rows = {}
     for identifier, item in (tree.get("integrations") or {}).items():
-        if item["target"] in mine and (integrations is None or identifier in integrations):
+        if item["proved_here"] and (integrations is None or identifier in integrations):
             rows[identifier] = _prove(identifier, item, tree, pillar)
     return rows
 
@@ -259,12 +258,20 @@ def _request(identifier, item, tree, pillar):
     person = dict(tree.get("sandbox") or {})
     if person and item["probe"] == "visible":
         person["password"] = opened(f"{plugin.REFERENCE}sandbox-person")
+
+    def access(service):
+        try:
+            return plugin.profile(service, __opts__, pillar)
+        except (Invalid, Missing) as error:
+            # As with an external service that is only looked at: nothing is known then.
+            raise Unproved(f"this minion has no access to {service} ({error})", identifier) from None
+
     known = {**(tree.get("peers") or {}), **tree["services"]}
     return Request(
         integration=identifier,
         values={key: opened(value) for key, value in item["values"].items()},
         source=known[item["source"]],
         target=known[item["target"]],
-        profile=lambda service: plugin.profile(service, __opts__, pillar),
+        profile=access,
         sandbox=person,
     )

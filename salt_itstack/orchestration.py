@@ -89,6 +89,8 @@ def render(stack: Stack, selection: Selection) -> dict[str, Any]:
     """
     chosen = selection.steps(stack)
     services = [step.service for step in chosen]
+    # Of what runs already, a dry run predicts nothing.
+    started = [service for service in services if not stack.services[service].external]
     minions = sorted({step.minion for step in chosen})
     states: dict[str, Any] = {
         "preflight": {
@@ -117,7 +119,7 @@ def render(stack: Stack, selection: Selection) -> dict[str, Any]:
                 {"tgt_type": "list"},
                 {"highstate": True},
                 {"expect_minions": True},
-                {"pillar": {MARK: step.service, "itstack_run": {"services": services}}},
+                {"pillar": {MARK: step.service, "itstack_run": {"services": started}}},
                 {"parallel": True},
                 {"require": require},
             ]

@@ -142,7 +142,9 @@ def starts_in_this_run(opts: Mapping[str, Any], pillar: Mapping[str, Any] | None
     run = (pillar or {}).get("itstack_run")
     if isinstance(run, Mapping) and "services" in run:
         return service in (run["services"] or [])
-    return service in (tree(opts, pillar).get("services") or {})
+    own = tree(opts, pillar).get("services") or {}
+    # An external service runs already, or its owner has to start it.
+    return service in own and not (own[service] or {}).get("external")
 
 
 def environment() -> dict[str, str]:

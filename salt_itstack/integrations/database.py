@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from ..errors import ItstackError
@@ -10,15 +11,19 @@ from .probing import Request, readiness
 
 
 def values(stack: Stack, integration: Integration) -> dict[str, Any]:
-    """Server, database, owner role, and the address that the application comes from."""
+    """Server, database, owner role, where the application comes from, and how the way is encrypted."""
     server = stack.services[integration.source]
+    tls = integration.settings["tls"]
     return {
         "host": stack.fqdn(integration.source),
         "port": server.ports["postgresql"],
         "database": integration.settings["database"],
         "role": integration.settings["owner"],
         "password": f"secret://{integration.id}",
-        "client_address": stack.address(integration.target),
+        "client": network(stack.address(integration.target)),
+        "tls": tls,
+        "hba_type": "host" if tls == "prefer" else "hostssl",
+        "ca": stack.ca_file if tls == "verify-full" else None,
         "neighbours": sorted(
             other.settings["database"]
             for other in stack.integrations.values()
@@ -28,6 +33,14 @@ def values(stack: Stack, integration: Integration) -> dict[str, Any]:
             and stack.active(other.id)
         ),
     }
+
+
+def network(address: str) -> str:
+    """An address as `pg_hba.conf` takes it: with its length, or the name as it is."""
+    try:
+        return str(ipaddress.ip_network(address))
+    except ValueError:
+        return address
 
 
 def probe(request: Request) -> str:
@@ -46,6 +59,8 @@ def probe(request: Request) -> str:
         role=own["role"],
         password=own["password"],
         neighbours=own["neighbours"],
+        sslmode=own["tls"],
+        ca=own["ca"],
     )
     try:
         answer = readiness(request.target)

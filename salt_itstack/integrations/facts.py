@@ -31,7 +31,8 @@ def facts(stack: Stack, service: str) -> dict[str, Any]:
     A service as its own states, its consumers and its probes see it.
 
     Returns plain data: ``service``, ``name``, ``address``, ``fqdn``, ``url``, ``ports``, ``settings``,
-    ``remark``, and the stack's ``domain``, ``realm``, ``kerberos_realm``, ``base_dn``, ``ca_file``.
+    ``remark``, ``mode``, ``external`` (whether it existed before us), and the stack's ``domain``, ``realm``,
+    ``kerberos_realm``, ``base_dn``, ``ca_file``.
     """
     item = stack.services[service]
     return {
@@ -45,6 +46,7 @@ def facts(stack: Stack, service: str) -> dict[str, Any]:
         "settings": dict(item.settings),
         "remark": item.remark,
         "mode": item.mode,
+        "external": item.external is not None,
         "domain": stack.domain,
         "realm": stack.realm,
         "kerberos_realm": stack.kerberos_realm,

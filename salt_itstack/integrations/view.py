@@ -18,8 +18,9 @@ def view(stack: Stack, minion: str) -> dict[str, Any]:
     """
     Pillar of one minion, as plain data; empty for a minion that the map doesn't know.
 
-    ``services`` are those placed on it, with what each of them needs; ``integrations`` those with an end on
-    it; ``profiles`` the administrative access to its own services; ``modes`` say what may be written.
+    ``services`` are those placed on it, and external ones that it may write to, with what each of them needs;
+    ``integrations`` those with an end on it, of which it proves the ones marked ``proved_here``; ``profiles``
+    the administrative access to its own services; ``modes`` say what may be written.
     """
     if minion not in stack.minions():
         return {}
@@ -41,6 +42,7 @@ def view(stack: Stack, minion: str) -> dict[str, Any]:
                 "source": item.source,
                 "target": item.target,
                 "probe": item.probe,
+                "proved_here": stack.minion(item.target) == minion,
                 "modes": {},
                 "values": values(stack, item.id),
             },
@@ -54,7 +56,7 @@ def view(stack: Stack, minion: str) -> dict[str, Any]:
     profiles = {
         service: profile(stack, service)
         for service in stack.present()
-        if stack.minion(service) == minion and service in PROFILES
+        if stack.minion(service) == minion and service in PROFILES and stack.services[service].entered
     }
     person = stack.sandbox.get("person")
     return {
@@ -81,12 +83,13 @@ def _groups(stack: Stack) -> list[str]:
 
 
 def profile(stack: Stack, service: str) -> dict[str, Any]:
-    """How the states on a service's own minion get in; secrets are references."""
+    """How the states on a service's own minion get in, or on its speaker; secrets are references."""
     own = facts(stack, service)
     places = {**own, **own["settings"], **own["ports"]}
+    table = {**PROFILES, **REMOTE_PROFILES} if own["external"] else PROFILES
     return {
         key: value.format(**places) if isinstance(value, str) else places[value[0]] if value else value
-        for key, value in PROFILES[service].items()
+        for key, value in table[service].items()
     }
 
 
@@ -117,5 +120,16 @@ PROFILES: dict[str, dict[str, Any]] = {
         "web_user": "{web_user}",
         "url": "{url}",
         "ca": "{ca_file}",
+    },
+}
+
+#: The same for external services, where that is another way in.
+REMOTE_PROFILES: dict[str, dict[str, Any]] = {
+    "postgresql": {
+        "host": "{address}",
+        "port": ("postgresql",),
+        "user": "postgres",
+        "database": "postgres",
+        "password": "secret://postgresql-admin",
     },
 }
