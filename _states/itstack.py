@@ -92,3 +92,25 @@ def service_ready(name, timeout=120, **kwargs):  # pylint: disable=unused-argume
             return ret
         time.sleep(pause)
         pause = min(pause * 1.5, 1.0)
+
+
+def refused(name, reason, remedy="", **kwargs):  # pylint: disable=unused-argument
+    """
+    Fail, and say why: for a service that can't be had as the map wants it. Its minion's other services go on.
+
+    name
+        Id of the service.
+    reason
+        What is in the way.
+    remedy
+        What to do about it.
+
+    .. code-block:: yaml
+
+        "keycloak: database":
+          itstack.refused:
+            - name: keycloak
+            - reason: the map gives it no database
+    """
+    comment = f"{name} isn't touched: {reason}" + (f". Remedy: {remedy}" if remedy else "")
+    return {"name": name, "changes": {}, "result": False, "comment": comment}

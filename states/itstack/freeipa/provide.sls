@@ -12,6 +12,7 @@ include:
     - name: {{ end.account }}
     - description: {{ end.other }} reads people and groups (salt-itstack)
     - password: {{ end.password }}
+    - password_check: {{ facts.settings.password_check }}
     - require:
       - itstack: "freeipa: ready"
 {%- endfor %}

@@ -1,4 +1,10 @@
 {%- if salt["itstack.active"]("freeipa") %}
+{%- if salt["itstack.facts"]("freeipa").external %}
+"freeipa: ready":
+  itstack.service_ready:
+    - name: freeipa
+    - timeout: 120
+{%- else %}
 "freeipa: installed":
   file.exists:
     - name: /etc/ipa/default.conf
@@ -16,4 +22,5 @@
     - timeout: 120
     - require:
       - service: "freeipa: running"
+{%- endif %}
 {%- endif %}

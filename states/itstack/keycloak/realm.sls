@@ -4,6 +4,8 @@
 include:
   - itstack.keycloak.service
 
+{%- if not facts.external %}
+
 "keycloak: machine account":
   itstack_keycloak.account_present:
     - name: salt-itstack
@@ -12,11 +14,16 @@ include:
         client_secret: secret://keycloak-bootstrap
     - require:
       - itstack: "keycloak: ready"
+{%- endif %}
 
 "keycloak: realm {{ realm }}":
   itstack_keycloak.realm_present:
     - name: {{ realm }}
     - enabled: true
     - require:
+      {%- if facts.external %}
+      - itstack: "keycloak: ready"
+      {%- else %}
       - itstack_keycloak: "keycloak: machine account"
+      {%- endif %}
 {%- endif %}

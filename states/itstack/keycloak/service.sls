@@ -3,10 +3,55 @@
 {%- set version = facts.settings.version %}
 {%- set folder = "/opt/keycloak-" ~ version %}
 {%- set built_with = "db=postgres health metrics " ~ version %}
-{%- set database = salt["itstack.ends"]("keycloak", "target", kind="database") | first %}
+{%- set databases = salt["itstack.ends"]("keycloak", "target", kind="database") %}
 "keycloak: needs":
   itstack.needs_ready:
     - name: keycloak
+
+{%- if facts.external %}
+"keycloak: ready":
+  itstack.service_ready:
+    - name: keycloak
+    - timeout: 240
+    - require:
+      - itstack: "keycloak: needs"
+{%- elif not databases %}
+"keycloak: database":
+  itstack.refused:
+    - name: keycloak
+    - reason: the map gives it no database that may be written into its configuration
+    - remedy: >-
+        switch the integration with its database on and set the mode of both ends to manage, or set
+        services.keycloak.mode to observe
+
+"keycloak: ready":
+  itstack.service_ready:
+    - name: keycloak
+    - timeout: 240
+    - require:
+      - itstack: "keycloak: database"
+{%- else %}
+{%- set database = databases | first %}
+{%- set which = salt["cmd.which"]("java") %}
+{%- set java = "pkg" if facts.settings.java_package else "test" if which else "itstack" %}
+"keycloak: java":
+{%- if facts.settings.java_package %}
+  pkg.installed:
+    - name: {{ facts.settings.java_package }}
+    - require:
+      - itstack: "keycloak: needs"
+{%- elif which %}
+  test.nop: []
+{%- else %}
+  itstack.refused:
+    - name: keycloak
+    - reason: there is no java in the minion's path
+    - remedy: >-
+        install a Java that this Keycloak supports (17 or 21), or name its package as
+        services.keycloak.settings.java_package, such as openjdk-17-jre-headless on Debian 12
+    - require:
+      - itstack: "keycloak: needs"
+{%- endif %}
 
 "keycloak: account":
   user.present:
@@ -104,6 +149,7 @@
     - unless: grep -qxF '{{ built_with }}' {{ folder }}/conf/itstack-built-with
     - require:
       - file: "keycloak: settings"
+      - {{ java }}: "keycloak: java"
 
 "keycloak: unit":
   file.managed:
@@ -134,4 +180,5 @@
     - timeout: 240
     - require:
       - service: "keycloak: running"
+{%- endif %}
 {%- endif %}

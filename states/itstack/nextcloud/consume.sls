@@ -1,9 +1,13 @@
 {#- What Nextcloud uses of others. It's ready when all of this is in place, since a lost cache stops it. -#}
 {%- if salt["itstack.active"]("nextcloud") %}
+{%- set facts = salt["itstack.facts"]("nextcloud") %}
+{%- set databases = salt["itstack.ends"]("nextcloud", "target", kind="database") %}
+{%- set external = facts.external %}
 include:
   - itstack.nextcloud.service
 
-{%- for end in salt["itstack.ends"]("nextcloud", "target", kind="database") %}
+{#- An external one keeps the database that it has. #}
+{%- for end in databases if not external %}
 
 "{{ end.id }}: connection":
   itstack_nextcloud.system_config_present:
@@ -36,9 +40,13 @@ include:
           password: {{ end.password }}
           dbindex: {{ end.database }}
     - require:
+      {%- if databases and not external %}
       - itstack_nextcloud: "nextcloud: installed"
     - require_in:
       - itstack: "nextcloud: ready"
+      {%- else %}
+      - itstack: "nextcloud: ready"
+      {%- endif %}
 {%- endfor %}
 
 "nextcloud: ready":
@@ -46,7 +54,13 @@ include:
     - name: nextcloud
     - timeout: 60
     - require:
+      {%- if external %}
+      - itstack: "nextcloud: needs"
+      {%- elif databases %}
       - service: "nextcloud: running"
+      {%- else %}
+      - itstack: "nextcloud: database"
+      {%- endif %}
 
 {%- for end in salt["itstack.ends"]("nextcloud", "target", kind="oidc") %}
 

@@ -1,10 +1,20 @@
 {%- if salt["itstack.active"]("nextcloud") %}
 {%- set facts = salt["itstack.facts"]("nextcloud") %}
-{%- set database = salt["itstack.ends"]("nextcloud", "target", kind="database") | first %}
+{%- set databases = salt["itstack.ends"]("nextcloud", "target", kind="database") %}
 "nextcloud: needs":
   itstack.needs_ready:
     - name: nextcloud
 
+{%- if not databases and not facts.external %}
+"nextcloud: database":
+  itstack.refused:
+    - name: nextcloud
+    - reason: the map gives it no database that may be written into its configuration
+    - remedy: >-
+        switch the integration with its database on and set the mode of both ends to manage, or set
+        services.nextcloud.mode to observe
+{%- elif not facts.external %}
+{%- set database = databases | first %}
 "nextcloud: files":
   file.exists:
     - name: {{ facts.settings.root }}/occ
@@ -46,4 +56,5 @@
     - enable: true
     - require:
       - itstack_nextcloud: "nextcloud: address"
+{%- endif %}
 {%- endif %}

@@ -4,14 +4,15 @@
 include:
   - itstack.postgresql.service
 
-{%- if ends %}
+{#- Whose server it is says who may come from where. #}
+{%- if ends and not facts.external %}
 
 "postgresql: who may come from where":
   itstack_postgresql.hba_present:
     - name: /etc/postgresql/{{ facts.settings.version }}/{{ facts.settings.cluster }}/pg_hba.conf
     - rules:
       {%- for end in ends %}
-      - host {{ end.database }} {{ end.role }} {{ end.client_address }}/32 scram-sha-256
+      - {{ end.hba_type }} {{ end.database }} {{ end.role }} {{ end.client }} scram-sha-256
       {%- endfor %}
     - require:
       - itstack: "postgresql: ready"

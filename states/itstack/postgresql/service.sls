@@ -4,6 +4,12 @@
 {%- set cluster = facts.settings.cluster %}
 {%- set configuration = "/etc/postgresql/" ~ version ~ "/" ~ cluster %}
 {%- set unit = "postgresql@" ~ version ~ "-" ~ cluster %}
+{%- if facts.external %}
+"postgresql: ready":
+  itstack.service_ready:
+    - name: postgresql
+    - timeout: 60
+{%- else %}
 "postgresql: needs":
   itstack.needs_ready:
     - name: postgresql
@@ -50,4 +56,5 @@
     - timeout: 60
     - require:
       - service: "postgresql: running"
+{%- endif %}
 {%- endif %}

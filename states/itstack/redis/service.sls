@@ -1,5 +1,11 @@
 {%- if salt["itstack.active"]("redis") %}
 {%- set facts = salt["itstack.facts"]("redis") %}
+{%- if facts.external %}
+"redis: ready":
+  itstack.service_ready:
+    - name: redis
+    - timeout: 30
+{%- else %}
 "redis: needs":
   itstack.needs_ready:
     - name: redis
@@ -50,4 +56,5 @@
     - timeout: 30
     - require:
       - service: "redis: running"
+{%- endif %}
 {%- endif %}
