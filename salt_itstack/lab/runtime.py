@@ -48,9 +48,11 @@ class Runtime:
             try:
                 with self.progress.stage("namespaces"):
                     self._start_servers(fresh)
-                with self.progress.stage("minions"):
-                    self._await_minions()
-                code = self._deploy() if deploy else 0
+                peak = memory.Peak(self.processes().values())
+                with peak.watched():
+                    with self.progress.stage("minions"):
+                        self._await_minions()
+                    code = self._deploy() if deploy else 0
             except BaseException:
                 if fresh and self.keeper.connect():
                     self.progress.say("stopping what this run had started")
@@ -58,7 +60,7 @@ class Runtime:
                 raise
             self.keeper.order("release")
             self.keeper.close()
-        self.progress.say(self.progress.summary())
+        self.progress.say(f"{self.progress.summary()}; peak memory {peak.size / 2**30:.1f} GiB")
         return code
 
     def _check(self) -> None:
@@ -191,7 +193,7 @@ class Runtime:
             print(f"lab {self.lab.network}: not running")
             return 3
         answer = self.keeper.order("list")
-        usage = memory.by_namespace()
+        usage = memory.by_namespace({memory.namespace(process) for process in answer["servers"].values()})
         total = 0
         for server in self.lab.everyone:
             process = answer["servers"].get(server.name)
