@@ -73,7 +73,7 @@ class Authority:
     def _builder(
         self, subject: x509.Name, issuer: x509.Name, key: rsa.RSAPrivateKey, certificate_authority: bool
     ) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         issuing = key if certificate_authority else self.key
         return (
             x509.CertificateBuilder()
@@ -103,7 +103,7 @@ class Authority:
         if not path.exists():
             return False
         end = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-        return end > datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=RENEW_DAYS)
+        return end > datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=RENEW_DAYS)
 
 
 def _usage(certificate_authority: bool) -> x509.KeyUsage:

@@ -36,7 +36,7 @@ def moment(value: Any) -> Any:
         value = value.get("__datetime__")
     if isinstance(value, datetime.datetime):
         if value.tzinfo:
-            value = value.astimezone(datetime.timezone.utc)
+            value = value.astimezone(datetime.UTC)
         return value.strftime("%Y%m%d%H%M%SZ")
     if isinstance(value, datetime.date):
         return value.strftime("%Y%m%d000000Z")

@@ -281,7 +281,7 @@ def seen(moment):
     """A login time as occ prints it."""
     if not moment:
         return "never"
-    return datetime.datetime.fromtimestamp(int(moment), datetime.timezone.utc).isoformat()
+    return datetime.datetime.fromtimestamp(int(moment), datetime.UTC).isoformat()
 
 
 def app_password():
