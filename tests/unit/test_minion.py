@@ -115,6 +115,18 @@ def test_an_external_service_is_not_installed_but_has_what_others_need(service, 
     assert not starts_in_this_run({}, of(stack, "far"), service)
 
 
+def test_an_external_nextcloud_keeps_its_installation_and_its_database(tmp_path):
+    external = {**FAR, "url": "https://cloud.a.example"}
+    stack = load(extra={"services": {"nextcloud": {"external": external, "mode": "manage"}}})
+    found = states("nextcloud", of(stack, "far"), tmp_path)
+    assert not {call.split(".")[0] for call in calls(found)} & INSTALLING
+    written = {name.split(":")[0] for name, item in found.items() if "itstack_nextcloud" in str(item)}
+    assert written == {"redis-nextcloud", "keycloak-nextcloud"}
+    assert "itstack_nextcloud.installed" not in calls(found)
+    assert "nextcloud-admin" not in stack.secrets()
+    assert set(stack.needs("nextcloud")) == {"postgresql", "redis", "keycloak"}
+
+
 @pytest.mark.parametrize("service", EXTERNAL)
 def test_in_observe_nothing_is_written_and_no_admin_secret_is_asked_for(service, tmp_path):
     stack = beside(service, "observe")
