@@ -146,6 +146,9 @@
     - name: >-
         cd {{ folder }} && runuser -u keycloak -- sh -c
         "bin/kc.sh build && echo '{{ built_with }}' > conf/itstack-built-with"
+    - env:
+      {#- The build is a Java program of its own. #}
+      - JAVA_OPTS_APPEND: {{ facts.settings.java_options | json }}
     - unless: grep -qxF '{{ built_with }}' {{ folder }}/conf/itstack-built-with
     - require:
       - file: "keycloak: settings"
