@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -16,7 +17,7 @@ from . import fleet, names
 from .authority import Authority
 from .client import plain_environment
 from .roles import KEY_GROUP
-from .settings import MASTER, Lab, Server
+from .settings import CHECKOUT, MASTER, Lab, Server
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 TLS_FOLDER = "/etc/ssl/itstack"
@@ -28,6 +29,7 @@ NEXTCLOUD_ROOT = "/var/www/nextcloud"
 TLS_SERVICES = ("freeipa", "keycloak", "nextcloud")
 ROLES = ("freeipa", "nextcloud", "postgresql")
 MODULE_FOLDER = Path(__file__).parent / "salt"
+CODE = ("salt_itstack/**/*.py", "salt_itstack/**/*.yaml", "_*/itstack*.py")
 
 
 def write(lab: Lab, keycloak: tuple[str, str] | None) -> dict[str, dict]:
@@ -48,12 +50,26 @@ def write(lab: Lab, keycloak: tuple[str, str] | None) -> dict[str, dict]:
     found = {MASTER: _master(lab, authority, keys, keycloak)}
     for server in lab.servers.values():
         found[server.name] = _minion(lab, server, authority, keys)
+    code = fingerprint(CHECKOUT)
     for name, specification in found.items():
+        # among Salt's own files: when it changes, running daemons are started anew
+        kind = "master" if name == MASTER else "minion"
+        specification["files"].append({"path": f"/etc/salt/{kind}-code", "text": code + "\n"})
         path = folder / f"{name}.json"
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(handle, "w") as stream:
             json.dump(specification, stream)
     return found
+
+
+def fingerprint(checkout: Path) -> str:
+    """A digest that differs when the code that Salt's daemons have loaded was changed."""
+    digest = hashlib.sha256()
+    for pattern in CODE:
+        for path in sorted(checkout.glob(pattern)):
+            about = path.stat()
+            digest.update(f"{path}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 class Keys:

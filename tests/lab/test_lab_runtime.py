@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from salt_itstack.lab import client, packages
+from salt_itstack.lab import client, packages, specifications
 from salt_itstack.lab import mounts as lab_mounts
 from salt_itstack.lab.progress import Progress
 from salt_itstack.lab.settings import Lab, choose
@@ -216,7 +217,10 @@ def test_real_database_servers_run_as_their_own_users_and_reload(lab: Lab) -> No
 
 def test_second_up_reuses_what_runs_and_heals_what_died(lab: Lab) -> None:
     before = servers(lab)
-    command(lab, "up", "--no-deploy")
+    told = command(lab, "up", "--no-deploy").stderr
+    assert "started nothing; 3 ran already" in told
+    (peak,) = re.findall(r"peak memory (\d+\.\d) GiB$", told, re.MULTILINE)
+    assert 0.2 < float(peak) < 2
     assert servers(lab) == before
     os.kill(before["lab-db1"], signal.SIGKILL)
     wait_for(lambda: "lab-db1" not in servers(lab), "the dead server is noticed")
@@ -227,6 +231,31 @@ def test_second_up_reuses_what_runs_and_heals_what_died(lab: Lab) -> None:
         name: before[name] for name in ("lab-id1", "lab-master")
     }
     assert salt(lab, "*", "test.ping") == {"lab-id1": True, "lab-db1": True}
+
+
+def test_changed_code_is_loaded_by_the_next_up_and_unchanged_code_is_left_alone(lab: Lab) -> None:
+    def starts() -> dict:
+        return salt(lab, "*", "cmd.run", "stat -c %Y /run/itstack-lab; pgrep -o -f bin/salt-minion")
+
+    before = starts()
+    command(lab, "up", "--no-deploy")
+    assert starts() == before
+    # as if it had been written by another version of the code
+    assert salt(lab, "lab-db1", "file.write", "/etc/salt/minion-code", "older")["lab-db1"]
+    command(lab, "up", "--no-deploy")
+    after = starts()
+    assert after["lab-id1"] == before["lab-id1"]
+    assert after["lab-db1"] != before["lab-db1"]
+
+
+def test_fingerprint_of_the_code_follows_its_files(tmp_path: Path) -> None:
+    (tmp_path / "_modules").mkdir()
+    module = tmp_path / "_modules" / "itstack_parrot.py"
+    module.write_text("state = 'resting'\n")
+    first = specifications.fingerprint(tmp_path)
+    assert specifications.fingerprint(tmp_path) == first
+    module.write_text("state = 'ceased to be'\n")
+    assert specifications.fingerprint(tmp_path) != first
 
 
 def test_status_shows_processes_and_memory(lab: Lab) -> None:
