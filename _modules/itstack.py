@@ -234,12 +234,19 @@ def probe(integrations=None):
 def _prove(identifier, item, tree, pillar):
     started = time.monotonic()
     row = {"state": "works", "reason": "", "against": ""}
+    unready = None
     try:
         request = _request(identifier, item, tree, pillar)
-        row["against"] = against(request)
+        try:
+            row["against"] = against(request)
+        except ItstackError as error:
+            # An end that isn't ready is the effect; the probe may find the cause on the way to it.
+            unready = error
         row["reason"] = KINDS[item["kind"]].probe(request)
+        if unready:
+            raise unready
     except Unproved as error:
-        row.update(state="unproved", reason=str(error))
+        row.update(state="broken" if unready else "unproved", reason=str(unready or error))
     except ItstackError as error:
         row.update(state="broken", reason=str(error))
     except ImportError as error:
