@@ -99,6 +99,13 @@ class Fleet:
         assert isinstance(answer, dict), answer
         return {state["__id__"]: state for state in answer.values()}
 
+    def highstates(self, *minions: str, test: bool = False) -> dict[str, dict[str, dict[str, Any]]]:
+        """Run the highstates of several minions at once; by minion, their states by Salt's own tags."""
+        answers = self.salt(",".join(minions), "state.highstate", f"test={test}", timeout=600)
+        assert set(answers) == set(minions), answers
+        assert all(isinstance(answer, dict) for answer in answers.values()), answers
+        return answers
+
     def runner(self, function: str, *arguments: str, timeout: float = 900) -> tuple[Any, int]:
         """A runner's return, and its exit code."""
         done = self.inside("lab-master", "salt-run", "--out=json", function, *arguments, timeout=timeout)
@@ -131,6 +138,15 @@ def changes(steps: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
                 if state.get("changes") or state.get("result") is None:
                     found[f"{minion} {state['__id__']}"] = state["changes"]
     return found
+
+
+def changed(states: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What a highstate changed or would change: the changes by state id."""
+    return {
+        state["__id__"]: state["changes"]
+        for state in states.values()
+        if state.get("changes") or state.get("result") is None
+    }
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
