@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,9 +85,13 @@ class Runtime:
             if self.keeper.order("start", server=name)["started"]:
                 started.append(name)
         self._await_servers(started)
-        for name in found:
-            if name not in started:
-                self._refresh(name, found[name])
+        ran = [name for name in found if name not in started]
+        if ran:
+            self.progress.update(f"bringing up to date {', '.join(ran)}")
+            processes = self.processes()
+            with ThreadPoolExecutor(len(ran)) as pool:
+                for done in [pool.submit(_refresh, processes[name], found[name]) for name in ran]:
+                    done.result()
         self.progress.say(
             f"  started {', '.join(started) if started else 'nothing'}; "
             f"{len(found) - len(started)} ran already"
@@ -109,19 +114,6 @@ class Runtime:
                     raise LabError(f"server {name} isn't ready in time; the end of {log}:\n{tail(log)}")
             if waiting:
                 time.sleep(0.05)
-
-    def _refresh(self, name: str, specification: dict) -> None:
-        """Bring a running server's files up to date; Salt is started anew if its own changed."""
-        process = self.processes()[name]
-        written = inside.write_files(specification["files"], f"/proc/{process}/root")
-        functions = client.supervisor(process).supervisor
-        salt_changed = any(path.startswith(("/etc/salt/master", "/etc/salt/minion")) for path in written)
-        for program in specification["programs"]:
-            state = functions.getProcessInfo(program)["statename"]  # type: ignore[union-attr,index,call-overload]
-            if state == "RUNNING" and salt_changed:
-                functions.stopProcess(program)
-            if state != "RUNNING" or salt_changed:
-                functions.startProcess(program)
 
     def _await_minions(self) -> None:
         words = [
@@ -315,6 +307,19 @@ class Runtime:
                     f"another ./lab command works on {self.lab.state}. Remedy: wait for it, or end it"
                 ) from None
             yield
+
+
+def _refresh(process: int, specification: dict) -> None:
+    """Bring a running server's files up to date; Salt is started anew if its own changed."""
+    written = inside.write_files(specification["files"], f"/proc/{process}/root")
+    functions = client.supervisor(process).supervisor
+    salt_changed = any(path.startswith(("/etc/salt/master", "/etc/salt/minion")) for path in written)
+    for program in specification["programs"]:
+        state = functions.getProcessInfo(program)["statename"]  # type: ignore[union-attr,index,call-overload]
+        if state == "RUNNING" and salt_changed:
+            functions.stopProcess(program)
+        if state != "RUNNING" or salt_changed:
+            functions.startProcess(program)
 
 
 def interruptible() -> None:
