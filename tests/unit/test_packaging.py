@@ -41,7 +41,9 @@ from salt_itstack.stack import load
 
 
 def files(kind):
-    return sorted(str(path.relative_to(folder(kind))) for path in folder(kind).rglob("*") if path.is_file())
+    # Salt's loading leaves compiled copies beside an SLS that is written in Python
+    found = (path for path in folder(kind).rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return sorted(str(path.relative_to(folder(kind))) for path in found)
 
 
 work = pathlib.Path(sys.argv[2])
