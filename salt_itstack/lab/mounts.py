@@ -165,6 +165,24 @@ def enter(storage: Path, visible: list[str], shared_tmp: bool = False) -> None:
         os.close(handle)
 
 
+def empty_closed_folders(visible: list[str]) -> None:
+    """
+    Cover closed folders for the calling process, which must already be in its own mount namespace.
+
+    visible
+        What keeps its place, and becomes reachable for services that run as users of their own.
+    """
+    kept = [(path, os.open(path, os.O_PATH)) for path in visible if os.path.isdir(path)]
+    closed = closed_folders([path for path, _ in kept])
+    for folder in closed:
+        mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0711")
+    for path, handle in kept:
+        if _inside(path, closed):
+            os.makedirs(path, exist_ok=True)
+            mount(f"/proc/self/fd/{handle}", path, flags=MS_BIND | MS_REC)
+        os.close(handle)
+
+
 def closed_folders(paths: list[str]) -> list[str]:
     """
     Folders above these paths that only their owner may enter, such as /root.

@@ -405,3 +405,28 @@ def test_folders_that_only_root_may_enter_are_found_above_the_checkout(tmp_path:
         assert lab_mounts.closed_folders([str(checkout)]) == []
     finally:
         shutil.rmtree(outer)
+
+
+def test_checkout_below_a_closed_folder_can_be_read_by_other_users_in_the_tests() -> None:
+    outer = Path("/root-closed-for-lab-test")
+    checkout = outer / "checkout"
+    checkout.mkdir(parents=True)
+    (checkout / "word").write_text("spam")
+    script = f"""
+from salt_itstack.lab import mounts
+import os
+mounts.own_mounts()
+mounts.empty_closed_folders(["{checkout}"])
+os.setuid(65534)
+print(open("{checkout}/word").read(), os.path.exists("{outer}/secret"))
+"""
+    try:
+        outer.chmod(0o700)
+        (outer / "secret").touch()
+        before = mounts()
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert done.stdout == "spam False\n", done.stderr
+        assert mounts() == before
+        assert outer.stat().st_mode & 0o777 == 0o700
+    finally:
+        shutil.rmtree(outer)
