@@ -79,7 +79,9 @@ def _compared(identifier: str, runs: Mapping[str, Any]) -> dict[str, str]:
             name = str(state.get("__id__", ""))
             if name.split(":", 1)[0] != identifier:
                 continue
-            if state.get("result") is False:
+            if not state.get("__state_ran__", True):
+                blind.append(f"{minion}: {_cause(state, run)}")
+            elif state.get("result") is False:
                 failed.append(f"{name}: {state.get('comment')}")
             elif state.get("result") is None:
                 differs.append(f"{name} ({', '.join(sorted(state.get('changes') or {}))})")
@@ -90,9 +92,22 @@ def _compared(identifier: str, runs: Mapping[str, Any]) -> dict[str, str]:
     if blind:
         return {
             "state": "unproved",
-            "reason": f"it works, but drift couldn't be looked for: {'; '.join(blind)}",
+            "reason": f"it works, but drift couldn't be looked for: {'; '.join(dict.fromkeys(blind))}",
         }
     return {}
+
+
+def _cause(state: Mapping[str, Any], run: Mapping[str, Any]) -> str:
+    """Why a state didn't run: what the first failed state says, on the way along the failed requisites."""
+    names = {f"{other.get('__sls__')}.{other.get('__id__')}": other for other in run.values()}
+    while not state.get("__state_ran__", True):
+        comment = str(state.get("comment"))
+        found = [name for name in names if name in comment]
+        if not found:
+            break
+        # The longest: one id may begin another. Each is taken once, so this ends.
+        state = names.pop(max(found, key=len))
+    return str(state.get("comment"))
 
 
 def _against(stack: Stack, source: str, target: str, servers: Mapping[str, str]) -> str:

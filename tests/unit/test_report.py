@@ -185,6 +185,36 @@ def test_states_that_fail_make_a_row_broken(stack):
     assert (found["state"], found["reason"]) == ("broken", "its states fail: redis-nextcloud: user: why")
 
 
+def test_states_that_were_not_reached_say_nothing_of_what_works(stack):
+    run = {
+        "1": {
+            "__id__": "redis: needs",
+            "__sls__": "itstack.redis.service",
+            "result": False,
+            "comment": "why",
+        },
+        "2": {
+            **{"__id__": "redis: ready", "__sls__": "itstack.redis.service", "result": False},
+            **{
+                "__state_ran__": False,
+                "comment": "One or more requisite failed: itstack.redis.service.redis: needs",
+            },
+        },
+        "3": {
+            **{"__id__": "redis-nextcloud: user", "__sls__": "itstack.redis.provide", "result": False},
+            **{
+                "__state_ran__": False,
+                "comment": "One or more requisite failed: itstack.redis.service.redis: ready",
+            },
+        },
+    }
+    found = verdict(stack, runs={**WELL, "lab-db1": run})
+    assert (found["state"], found["reason"]) == (
+        "unproved",
+        "it works, but drift couldn't be looked for: lab-db1: why",
+    )
+
+
 def test_what_does_not_work_is_broken_whatever_the_dry_run_says(stack):
     probes = {"lab-app1": {"redis-nextcloud": {"state": "broken", "reason": "refused", "against": ""}}}
     assert verdict(stack, probes, dry(**{"redis-nextcloud: user": None}))["reason"] == "refused"
