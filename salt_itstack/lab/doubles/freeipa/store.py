@@ -41,10 +41,7 @@ class Directory:
     @contextmanager
     def connection(self) -> Iterator[ldap.ldapobject.LDAPObject]:
         """A connection for one request at a time."""
-        try:
-            made = self._idle.get_nowait()
-        except queue.Empty:
-            made = self._connect()
+        made = self._living() or self._connect()
         try:
             yield made
         except (ldap.SERVER_DOWN, ldap.TIMEOUT, ldap.CONNECT_ERROR, ldap.UNAVAILABLE):
@@ -60,6 +57,15 @@ class Directory:
             raise
         else:
             self._idle.put(made)
+
+    def _living(self) -> ldap.ldapobject.LDAPObject | None:
+        """An idle connection, unless the directory has been restarted since it was made."""
+        try:
+            made = self._idle.get_nowait()
+            made.whoami_s()
+        except (queue.Empty, ldap.LDAPError):
+            return None
+        return made
 
     def _connect(self) -> ldap.ldapobject.LDAPObject:
         made = _open(self.url)
