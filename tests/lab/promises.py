@@ -46,7 +46,7 @@ class Promise:
     verdict
         What the matrix says meanwhile: the row's state, and words of its reason.
     removal
-        States that remove it, the target's first.
+        States that remove it, the target's first; none where people's data would go with it.
     denied, unreachable
         States with wrong credentials, and for a server that isn't there.
     """

@@ -10,6 +10,7 @@ from fleet import changed, changes
 from promises import WRONG, promises
 
 FIVE = sorted(promises("127.0.0"))
+REMOVABLE = [name for name in FIVE if promises("127.0.0")[name].removal]
 SERVERS = (IDENTITY_SERVER, DATABASE_SERVER, APPLICATION_SERVER)
 
 
@@ -75,10 +76,9 @@ def test_drift_made_by_hand_is_told_predicted_and_repaired(deployed, direct, int
     assert WRONG not in json.dumps([row, predicted, made])
 
 
+@pytest.mark.parametrize("integration", REMOVABLE, indirect=True)
 def test_it_is_removed_by_states_and_brought_back_by_the_highstate(deployed, direct, integration):
     identifier, promise = integration
-    if not promise.removal:
-        pytest.skip("its data would go with it; a database of its own is removed in another test")
     for single in promise.removal:
         first = deployed.state(single.server, single.function, test=True, **single.arguments)
         assert first["result"] is None and first["changes"], first
