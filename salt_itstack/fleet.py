@@ -48,7 +48,8 @@ class Fleet:
         return {
             minion: answer["ret"]
             for minion, answer in found.items()
-            if isinstance(answer, Mapping) and "ret" in answer
+            # Salt puts a text in the place of what a silent minion should have returned.
+            if isinstance(answer, Mapping) and "ret" in answer and answer.get("out") != "no_return"
         }
 
     def check(self, minions: Iterable[str]) -> None:
