@@ -36,6 +36,7 @@ KEYCLOAK_VERSION = "26.7.3"
 KEYCLOAK_ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK_VERSION}:zip"
 KEYCLOAK_NAME = f"keycloak-quarkus-dist-{KEYCLOAK_VERSION}.zip"
 KEYCLOAK_MEGABYTES = 170
+COMPLAINT_LENGTH = 240
 
 
 def missing() -> list[str]:
@@ -147,7 +148,13 @@ def _download(lab: Lab, target: Path, progress: Progress) -> bool:
     with open(log, "wb") as stream:
         child = subprocess.Popen(
             [
-                *("mvn", "--batch-mode", f"-Dmaven.repo.local={repository}", "dependency:copy"),
+                *(
+                    "mvn",
+                    "--batch-mode",
+                    "-Dstyle.color=never",
+                    f"-Dmaven.repo.local={repository}",
+                    "dependency:copy",
+                ),
                 *(f"-Dartifact={KEYCLOAK_ARTIFACT}", f"-DoutputDirectory={lab.cache}"),
             ],
             stdin=subprocess.DEVNULL,
@@ -162,15 +169,22 @@ def _download(lab: Lab, target: Path, progress: Progress) -> bool:
         waiting.wait(0.5)
     shutil.rmtree(repository, ignore_errors=True)
     if child.returncode or not target.exists():
-        from .errors import tail
-
         target.unlink(missing_ok=True)
         progress.say(
-            f"Keycloak couldn't be downloaded; the end of {log}:\n{tail(str(log), 5)}\n"
-            "The lab goes on without it. Remedy: mend the network, then run ./lab up again"
+            f"the lab goes on without Keycloak, which couldn't be downloaded: {_complaint(log)} (all in {log}). "
+            "Remedy: mend the network, then run ./lab up again"
         )
         return False
     return True
+
+
+def _complaint(log: Path) -> str:
+    """The first thing that Maven complains about, in one line."""
+    for line in log.read_text(errors="replace").splitlines():
+        kind, _, text = line.partition("]")
+        if kind == "[ERROR" and text.strip():
+            return text.strip()[:COMPLAINT_LENGTH]
+    return "no reason was given"
 
 
 def checksum(path: Path) -> str:

@@ -394,6 +394,24 @@ def test_download_with_a_wrong_checksum_is_fetched_again(
     assert packages.keycloak(lab, Progress()) == (path, digest) and len(fetched) == 2
 
 
+def test_failed_download_is_told_in_one_line_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = choose("127.0.62", str(tmp_path / "state"), str(tmp_path / "cache"))
+    binary = tmp_path / "bin" / "mvn"
+    binary.parent.mkdir()
+    binary.write_text(
+        "#!/bin/sh\necho '[INFO] Scanning'\necho '[ERROR] '\necho '[ERROR] no such host'\nexit 1\n"
+    )
+    binary.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{binary.parent}:{os.environ['PATH']}")
+    assert packages.keycloak(lab, Progress()) is None
+    told = [line for line in capsys.readouterr().err.splitlines() if "without Keycloak" in line]
+    assert len(told) == 1
+    assert ": no such host (all in" in told[0] and "Remedy: " in told[0]
+    assert not list(lab.cache.glob("*.zip"))
+
+
 def test_folders_that_only_root_may_enter_are_found_above_the_checkout(tmp_path: Path) -> None:
     outer = Path("/root-closed-for-lab-test")
     checkout = outer / "inner" / "checkout"
