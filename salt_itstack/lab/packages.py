@@ -171,8 +171,8 @@ def _download(lab: Lab, target: Path, progress: Progress) -> bool:
     if child.returncode or not target.exists():
         target.unlink(missing_ok=True)
         progress.say(
-            f"the lab goes on without Keycloak, which couldn't be downloaded: {_complaint(log)} (all in {log}). "
-            "Remedy: mend the network, then run ./lab up again"
+            f"the lab goes on without Keycloak, which couldn't be downloaded: {_complaint(log)} "
+            f"(all in {log}). Remedy: mend the network, then run ./lab up again"
         )
         return False
     return True
