@@ -28,6 +28,8 @@ PACKAGES = (
     "ssl-cert",
     "ca-certificates",
     "util-linux",
+    "procps",
+    "iproute2",
 )
 POLICY = Path("/usr/sbin/policy-rc.d")
 # What apt's two kinds of progress count.
