@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fnmatch
 import os
 from pathlib import Path
 
@@ -116,6 +117,8 @@ def folders_to_cover(mountinfo: str) -> list[str]:
     """
     The folders that need an overlay of their own: the private ones, and file systems mounted below them.
 
+    What is hidden anyway needs none, be it the machine's data or the lab's own changes.
+
     mountinfo
         The text of /proc/self/mountinfo.
     """
@@ -123,9 +126,18 @@ def folders_to_cover(mountinfo: str) -> list[str]:
     for line in mountinfo.splitlines():
         point = line.split()[4].replace("\\040", " ")
         below = any(point.startswith(folder + "/") for folder in PRIVATE_FOLDERS)
-        if below and point not in folders and os.path.isdir(point) and os.access(point, os.R_OK):
+        if below and point not in folders and not hidden(point) and os.path.isdir(point) and os.access(point, os.R_OK):
             folders.append(point)
     return folders
+
+
+def hidden(folder: str) -> bool:
+    """Whether a folder is, or lies below, one that the lab must not see."""
+    for path in (folder, *map(str, Path(folder).parents)):
+        for pattern in HIDDEN:
+            if path.count("/") == pattern.count("/") and fnmatch.fnmatchcase(path, pattern):
+                return True
+    return False
 
 
 def enter(storage: Path, visible: list[str], shared_tmp: bool = False) -> None:

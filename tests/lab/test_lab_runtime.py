@@ -412,6 +412,29 @@ def test_failed_download_is_told_in_one_line_with_its_reason(
     assert not list(lab.cache.glob("*.zip"))
 
 
+@pytest.mark.parametrize(
+    ("point", "covered"),
+    [
+        ("/var/lib", True),
+        ("/var/log", True),
+        ("/opt/tools", True),
+        ("/var/lib/itstack-lab/127.0.50/servers", False),
+        ("/var/lib/postgresql", False),
+        ("/var/lib/postgresql/15/main", False),
+        ("/srv/data", False),
+        ("/home", False),
+    ],
+)
+def test_file_systems_below_private_folders_are_covered_unless_they_are_hidden(
+    monkeypatch: pytest.MonkeyPatch, point: str, covered: bool
+) -> None:
+    monkeypatch.setattr(os.path, "isdir", lambda path: True)
+    monkeypatch.setattr(os, "access", lambda path, mode: True)
+    folders = lab_mounts.folders_to_cover(f"36 35 0:31 / {point} rw - ext4 /dev/vdb rw\n")
+    assert (point in folders) is covered
+    assert set(lab_mounts.PRIVATE_FOLDERS) <= set(folders)
+
+
 def test_folders_that_only_root_may_enter_are_found_above_the_checkout(tmp_path: Path) -> None:
     outer = Path("/root-closed-for-lab-test")
     checkout = outer / "inner" / "checkout"
