@@ -126,7 +126,13 @@ def folders_to_cover(mountinfo: str) -> list[str]:
     for line in mountinfo.splitlines():
         point = line.split()[4].replace("\\040", " ")
         below = any(point.startswith(folder + "/") for folder in PRIVATE_FOLDERS)
-        if below and point not in folders and not hidden(point) and os.path.isdir(point) and os.access(point, os.R_OK):
+        if (
+            below
+            and point not in folders
+            and not hidden(point)
+            and os.path.isdir(point)
+            and os.access(point, os.R_OK)
+        ):
             folders.append(point)
     return folders
 
