@@ -20,6 +20,18 @@ Each function takes ``profile``: a name below ``itstack:profiles``, or such a di
 is done in bulk, once per run.
 """
 
+__version__ = "0.1.0"
+
+try:
+    from salt_itstack import compatibility
+except ImportError as error:
+    raise ImportError(
+        f"{error}; this plug-in needs the library of salt-itstack {__version__}. "
+        "Remedy: install it, or sync it together with this file"
+    ) from None
+else:
+    compatibility.require(__version__)
+
 import contextlib
 
 from salt_itstack import plugin

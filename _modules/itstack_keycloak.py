@@ -22,6 +22,18 @@ The account needs the realm role ``admin`` of master to make realms. Inside one 
 ``manage-realm``, ``manage-clients`` and ``manage-users`` of ``realm-management`` are enough.
 """
 
+__version__ = "0.1.0"
+
+try:
+    from salt_itstack import compatibility
+except ImportError as error:
+    raise ImportError(
+        f"{error}; this plug-in needs the library of salt-itstack {__version__}. "
+        "Remedy: install it, or sync it together with this file"
+    ) from None
+else:
+    compatibility.require(__version__)
+
 from salt_itstack import plugin
 from salt_itstack.errors import Invalid, Problem
 from salt_itstack.reconcile import forget, snapshot

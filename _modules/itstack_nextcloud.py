@@ -15,6 +15,18 @@ Each function takes ``profile``: a name below ``itstack:profiles``, or such a di
 done in bulk, once per run; writing never runs in parallel.
 """
 
+__version__ = "0.1.0"
+
+try:
+    from salt_itstack import compatibility
+except ImportError as error:
+    raise ImportError(
+        f"{error}; this plug-in needs the library of salt-itstack {__version__}. "
+        "Remedy: install it, or sync it together with this file"
+    ) from None
+else:
+    compatibility.require(__version__)
+
 import hashlib
 import json
 import os
@@ -35,6 +47,7 @@ from salt_itstack.services.nextcloud.resources import (
     leaves,
     merged,
     provider_arguments,
+    with_members,
 )
 
 #: occ's own default is 500 rows.
@@ -220,13 +233,15 @@ def system_config(profile="nextcloud"):
     return _occ(profile).json("config:list", "system")["system"]
 
 
-def system_config_apply(values, test=False, profile="nextcloud"):
+def system_config_apply(values, test=False, profile="nextcloud", members=None):
     """
     Bring values of the system configuration to the declared ones, and return what changed.
 
     values
         Keys and values as in config.php, with their types. Maps are merged into what is there, lists are
         written as a whole. References (``secret://…``) may stand at any depth.
+    members
+        Keys whose value is a list, and what has to be among it; what else is in it stays.
 
     CLI Example:
 
@@ -235,10 +250,8 @@ def system_config_apply(values, test=False, profile="nextcloud"):
         salt lab-app1 itstack_nextcloud.system_config_apply '{overwriteprotocol: https}'
     """
     occ = _occ(profile)
-    wanted, hidden = _opened(_map(values, "values"))
-    flat = leaves(wanted)
-    resource = configuration(flat, hidden)
-    named = {":".join(path): value for path, value in flat.items()}
+    members = _map(members, "members") if members else {}
+    wanted, hidden = _opened({} if members and not values else _map(values, "values"))
     mended = {}
     try:
         found = _system(occ)
@@ -247,6 +260,10 @@ def system_config_apply(values, test=False, profile="nextcloud"):
         if test:
             return mended
         found = _system(occ)
+    wanted.update(with_members(found, members))
+    flat = leaves(wanted)
+    resource = configuration(flat, hidden)
+    named = {":".join(path): value for path, value in flat.items()}
     changes = diff(resource, named, found)
     if not changes or test:
         return {**mended, **changes}

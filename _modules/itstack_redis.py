@@ -18,6 +18,18 @@ Each function takes ``profile``: a name below ``itstack:profiles``, or such a di
 are read at once, once per run. Needs redis: ``salt-pip install 'salt-itstack[redis]'``.
 """
 
+__version__ = "0.1.0"
+
+try:
+    from salt_itstack import compatibility
+except ImportError as error:
+    raise ImportError(
+        f"{error}; this plug-in needs the library of salt-itstack {__version__}. "
+        "Remedy: install it, or sync it together with this file"
+    ) from None
+else:
+    compatibility.require(__version__)
+
 from salt_itstack import plugin
 from salt_itstack.errors import Conflict, Invalid, Problem
 from salt_itstack.reconcile import diff, forget, removal, snapshot

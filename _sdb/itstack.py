@@ -15,10 +15,29 @@ Then ``sdb://itstack/keycloak-admin`` is a secret, wherever Salt resolves sdb re
 Minions don't need it: what they may know comes sealed in their pillar.
 """
 
-from salt_itstack.secrets.store import Store
+__version__ = "0.1.0"
+
+from salt.exceptions import CommandExecutionError
+
+# Why this file must not be used is kept until it's called: of a driver that doesn't load,
+# Salt only says KeyError.
+try:
+    from salt_itstack import compatibility
+except ImportError as error:
+    _REFUSAL = (
+        f"{error}; this plug-in needs the library of salt-itstack {__version__}. "
+        "Remedy: install it, or sync it together with this file"
+    )
+else:
+    _REFUSAL = compatibility.refusal(__version__)
+
+if not _REFUSAL:
+    from salt_itstack.secrets.store import Store
 
 
 def _store(profile):
+    if _REFUSAL:
+        raise CommandExecutionError(_REFUSAL)
     profile = profile or {}
     return Store.of({"itstack": profile, "conf_file": __opts__.get("conf_file")})
 

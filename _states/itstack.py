@@ -13,15 +13,51 @@ Gates between services: what must be ready before a service is touched, and when
         - timeout: 60
 """
 
+__version__ = "0.1.0"
+
+try:
+    from salt_itstack import compatibility
+except ImportError as error:
+    raise ImportError(
+        f"{error}; this plug-in needs the library of salt-itstack {__version__}. "
+        "Remedy: install it, or sync it together with this file"
+    ) from None
+else:
+    compatibility.require(__version__)
+
+import os
 import time
 
 from salt_itstack import plugin
 from salt_itstack.errors import ItstackError
 
 
+def _occupied():
+    """Who else may write on this server right now, or an empty text. A dry run disturbs nobody."""
+    if __opts__["test"]:
+        return ""
+    holder = plugin.tree(__opts__, __pillar__).get("lock") or {}
+    run = __pillar__.get("itstack_run") or {}
+    if holder and holder["id"] != run.get("lock"):
+        return holder["by"]
+    own = (os.getpid(), os.getppid())
+    jobs = __salt__["saltutil.is_running"]("itstack.enforce")
+    others = [job for job in jobs if job.get("pid") not in own]
+    return f"the scheduled itstack.enforce (job {others[0]['jid']} on this minion)" if others else ""
+
+
+def _refusal(name, holder):
+    comment = (
+        f"{name} isn't touched: this server is held by {holder}. Remedy: wait for it; "
+        "`salt-run itstack.status` on the master shows when it's over"
+    )
+    return {"name": name, "changes": {}, "result": False, "comment": comment}
+
+
 def needs_ready(name, **kwargs):  # pylint: disable=unused-argument
     """
-    Ensure that everything a service needs can be used, without waiting for it.
+    Ensure that everything a service needs can be used, without waiting for it, and that nobody else writes on
+    this server.
 
     name
         Id of a service on this minion.
@@ -35,6 +71,9 @@ def needs_ready(name, **kwargs):  # pylint: disable=unused-argument
             - name: keycloak
     """
     ret = {"name": name, "changes": {}, "result": True, "comment": f"all that {name} needs is ready"}
+    holder = _occupied()
+    if holder:
+        return _refusal(name, holder)
     lacking = []
     try:
         needs = __salt__["itstack.facts"](name)["needs"]
@@ -70,6 +109,10 @@ def service_ready(name, timeout=120, **kwargs):  # pylint: disable=unused-argume
             - timeout: 180
     """
     ret = {"name": name, "changes": {}, "result": True, "comment": ""}
+    # An external service has no other gate than this one.
+    holder = _occupied()
+    if holder:
+        return _refusal(name, holder)
     deadline = time.monotonic() + timeout
     pause = 0.2
     while True:
@@ -92,6 +135,23 @@ def service_ready(name, timeout=120, **kwargs):  # pylint: disable=unused-argume
             return ret
         time.sleep(pause)
         pause = min(pause * 1.5, 1.0)
+
+
+def left_alone(name, **kwargs):  # pylint: disable=unused-argument
+    """
+    Say that nothing of a service is touched, and why: it is held, or its mode doesn't allow it. No failure.
+
+    name
+        Id of the service.
+
+    .. code-block:: yaml
+
+        "keycloak: left alone":
+          itstack.left_alone:
+            - name: keycloak
+    """
+    comment = f"{name} isn't touched: {__salt__['itstack.why_left_alone'](name)}"
+    return {"name": name, "changes": {}, "result": True, "comment": comment}
 
 
 def refused(name, reason, remedy="", **kwargs):  # pylint: disable=unused-argument

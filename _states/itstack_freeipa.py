@@ -26,6 +26,18 @@ How the server is reached is described in the execution module of the same name.
 are left alone.
 """
 
+__version__ = "0.1.0"
+
+try:
+    from salt_itstack import compatibility
+except ImportError as error:
+    raise ImportError(
+        f"{error}; this plug-in needs the library of salt-itstack {__version__}. "
+        "Remedy: install it, or sync it together with this file"
+    ) from None
+else:
+    compatibility.require(__version__)
+
 from salt_itstack import plugin
 from salt_itstack.errors import ItstackError, Unreachable
 from salt_itstack.reconcile import Field, Resource, converge, declared

@@ -34,6 +34,18 @@ States for a Nextcloud on this host.
 What isn't given is left alone.
 """
 
+__version__ = "0.1.0"
+
+try:
+    from salt_itstack import compatibility
+except ImportError as error:
+    raise ImportError(
+        f"{error}; this plug-in needs the library of salt-itstack {__version__}. "
+        "Remedy: install it, or sync it together with this file"
+    ) from None
+else:
+    compatibility.require(__version__)
+
 from salt_itstack import plugin
 from salt_itstack.errors import ItstackError, Unreachable
 from salt_itstack.reconcile import Field, Resource, converge, creation, declared
@@ -43,6 +55,7 @@ from salt_itstack.services.nextcloud.resources import (
     application,
     configuration,
     leaves,
+    with_members,
 )
 
 
@@ -151,7 +164,7 @@ def installed(
     )
 
 
-def system_config_present(name, values=None, profile="nextcloud", **kwargs):
+def system_config_present(name, values=None, members=None, profile="nextcloud", **kwargs):
     """
     Ensure that the system configuration (config.php) has the given values, all in one go.
 
@@ -161,6 +174,8 @@ def system_config_present(name, values=None, profile="nextcloud", **kwargs):
         Keys and values with their types: ``true`` isn't ``"true"``. Maps are merged into what is there,
         lists are written as a whole. References (``secret://…``, ``sdb://…``) may stand at any depth; they
         and whatever is called password, secret, salt or token never show.
+    members
+        Keys whose value is a list, and what has to be among it; what else is in it stays.
 
     A wrong ``dbpassword`` is the one thing that occ can't mend, since occ itself needs the database; it is
     then put right in config.php.
@@ -171,12 +186,14 @@ def system_config_present(name, values=None, profile="nextcloud", **kwargs):
           itstack_nextcloud.system_config_present:
             - values:
                 trusted_domains: [cloud.it-stack.lab]
-                trusted_proxies: [10.0.50.15]
                 overwriteprotocol: https
+            - members:
+                trusted_proxies: [10.0.50.15]
     """
+    more = {"members": members} if members else {}
 
     def predict():
-        flat = leaves(values or {})
+        flat = leaves({**(values or {}), **with_members({}, members or {})})
         resource = configuration(flat, [path for path, value in flat.items() if _is_reference(value)])
         return creation(resource, {":".join(path): value for path, value in flat.items()})
 
@@ -187,7 +204,8 @@ def system_config_present(name, values=None, profile="nextcloud", **kwargs):
         predict=predict,
         profile=profile,
         extra=kwargs,
-        known=("values",),
+        known=("values", "members"),
+        **more,
     )
 
 

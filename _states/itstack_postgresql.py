@@ -30,6 +30,18 @@ States for roles, databases, extensions and client authentication of PostgreSQL.
 How the server is reached is described in the execution module of the same name.
 """
 
+__version__ = "0.1.0"
+
+try:
+    from salt_itstack import compatibility
+except ImportError as error:
+    raise ImportError(
+        f"{error}; this plug-in needs the library of salt-itstack {__version__}. "
+        "Remedy: install it, or sync it together with this file"
+    ) from None
+else:
+    compatibility.require(__version__)
+
 from salt_itstack import plugin
 from salt_itstack.errors import ItstackError, Unreachable
 from salt_itstack.reconcile import converge, creation, declared

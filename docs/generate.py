@@ -1,6 +1,7 @@
 """
 Writes what the documentation takes from the project itself: the reference of the map and of the plug-ins,
-the matrix, the diagram, the picture of the lab's result, and the generated parts of the README.
+the matrix, the diagram, the picture of the lab's result, and the generated parts of the README. And the links
+of the folder `sync`.
 
     python docs/generate.py           write
     python docs/generate.py --check   only say what isn't up to date; exit code 1 if anything isn't
@@ -18,7 +19,7 @@ DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 sys.path[:0] = [str(DOCS), str(ROOT)]
 
-from generator import fields, matrix, plugins, reference, terminal, text  # noqa: E402
+from generator import benches, fields, links, matrix, plugins, reference, terminal, text  # noqa: E402
 
 README = ROOT / "README.md"
 FIGURES = {
@@ -66,6 +67,7 @@ def documents() -> dict[Path, str]:
         generated / "services.md": reference.services(stack),
         generated / "integrations.md": reference.integrations(stack),
         generated / "matrix.md": matrix.page(),
+        generated / "benches.md": benches.page(),
         generated / "alone.md": plugins.alone(supported),
         generated / "api" / "index.md": plugins.index(),
     }
@@ -89,9 +91,10 @@ def main(arguments: list[str]) -> int:
     found = documents()
     outdated = stale(found)
     if "--check" in arguments:
-        for path in outdated:
-            print(f"{path.relative_to(ROOT)} isn't up to date. Remedy: python docs/generate.py")
-        return int(bool(outdated))
+        told = [*(path.relative_to(ROOT) for path in outdated), *links.stale()]
+        for path in told:
+            print(f"{path} isn't up to date. Remedy: python docs/generate.py")
+        return int(bool(told))
     for path in outdated:
         if path not in found:
             path.unlink()
@@ -99,6 +102,8 @@ def main(arguments: list[str]) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(found[path], encoding="utf-8")
         print(path.relative_to(ROOT))
+    for path in links.write():
+        print(path)
     return 0
 
 

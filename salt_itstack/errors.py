@@ -15,8 +15,10 @@ Callers look at the class, never at a status number. No message ever holds a sec
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from salt.exceptions import CommandExecutionError
 
@@ -81,6 +83,15 @@ class Problem:
         shown = "" if self.value is None else f" ({self.value!r})"
         remedy = f". Remedy: {self.remedy}" if self.remedy else ""
         return f"{place}{shown}: {self.message}{remedy}"
+
+
+def nearest(word: Any, known: Iterable[str]) -> str:
+    """A remedy that names the nearest known word, or all of them."""
+    names = [str(name) for name in known]
+    close = difflib.get_close_matches(str(word)[:60], names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]}?"
+    return f"known are {', '.join(names)}" if names else "take it out"
 
 
 class Invalid(ItstackError):

@@ -15,6 +15,8 @@ from .errors import ItstackError, Unreachable
 ANSWER = 8
 #: Seconds after which a job is looked after again; a job that still runs is waited for.
 LOOK_AGAIN = 5
+#: Jobs that may write on a minion: state runs, and what the minion's own schedule calls.
+WRITES = ("state.", "itstack.enforce")
 
 
 class Fleet:
@@ -83,12 +85,12 @@ class Fleet:
         deadline = time.monotonic() + timeout
         wanted = sorted(set(minions))
         while True:
+            answers = self.ask(wanted, "saltutil.running", timeout=ANSWER)
             running = {
-                minion: jobs[0]["jid"]
-                for minion, jobs in self.ask(
-                    wanted, "saltutil.is_running", timeout=ANSWER, fun="state.*"
-                ).items()
-                if isinstance(jobs, list) and jobs
+                minion: job["jid"]
+                for minion, jobs in answers.items()
+                for job in (jobs if isinstance(jobs, list) else ())
+                if job["fun"].startswith(WRITES)
             }
             if not running:
                 return
@@ -102,5 +104,9 @@ class Fleet:
 
 
 def _short(answer: Any) -> str:
-    text = str(answer)
-    return "no salt-itstack" if "is not available" in text else text.splitlines()[0][:80]
+    text = (str(answer).splitlines() or [""])[0]
+    if "is not available" in text:
+        return "no salt-itstack"
+    # Salt says so of a plug-in that refused to load; which versions don't fit is the rest of the line.
+    _, refused, reason = text.partition("__virtual__ returned False: ")
+    return f"one that can't be used ({reason})" if refused else text[:80]

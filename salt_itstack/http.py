@@ -7,6 +7,8 @@ no message ever shows a header, a body that was sent, or credentials in a URL.
 
 from __future__ import annotations
 
+import contextvars
+import logging
 import re
 import threading
 import time
@@ -21,6 +23,7 @@ from requests.auth import HTTPBasicAuth
 from urllib3.util import Retry
 
 from .errors import Conflict, Denied, Invalid, ItstackError, Missing, Problem, Rejected, Unreachable
+from .unixsocket import SocketAdapter
 
 #: Seconds to connect, and seconds between two bytes of an answer.
 TIMEOUT = (5.0, 30.0)
@@ -37,6 +40,21 @@ _CONFIDENTIAL = re.compile("pass|secret|token|credential|authorization|cookie|ap
 Token = tuple[str, float]
 
 
+#: Whether the path of the request that is sent just now is a secret.
+_PATH_IS_SECRET = contextvars.ContextVar("itstack_path_is_secret", default=False)
+
+
+class _Discreet(logging.Filter):
+    """Keeps silent what urllib3 says of a request whose path is a secret: it names the path at each step."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _PATH_IS_SECRET.get()
+
+
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_name).addFilter(_Discreet())
+
+
 class _Retry(Retry):
     """Salt's jobs wait for us: no server decides that they hang for hours."""
 
@@ -46,6 +64,19 @@ class _Retry(Retry):
         except urllib3.exceptions.InvalidHeader:
             return None
         return None if wanted is None else min(wanted, LONGEST_WAIT)
+
+
+class Pinned(HTTPAdapter):
+    """Connects to a bare address while the certificate is checked for the server's own name."""
+
+    def __init__(self, host: str, **options: Any) -> None:
+        self._host = host
+        super().__init__(**options)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(
+            *arguments, server_hostname=self._host, assert_hostname=self._host, **options
+        )
 
 
 class Answer:
@@ -87,6 +118,13 @@ class Session:
         Seconds to connect, and between two bytes of the answer.
     retries
         How often something that is safe to repeat is tried again, with backoff and jitter.
+    address
+        Where to connect to, instead of what the base URL's host resolves to: a server behind a proxy, or
+        before its name is known. With a port where it isn't the URL's.
+    socket
+        Path of a socket that the requests go to, in place of the address's host.
+    judge
+        Is shown each answer that is an error, with what would be raised, and returns what is.
     """
 
     def __init__(
@@ -99,6 +137,9 @@ class Session:
         headers: dict[str, str] | None = None,
         timeout: tuple[float, float] = TIMEOUT,
         retries: int = 3,
+        address: str | None = None,
+        socket: str | None = None,
+        judge: Callable[[Answer, ItstackError], ItstackError] | None = None,
     ) -> None:
         if "@" in urlsplit(base_url).netloc:
             raise Invalid(
@@ -106,7 +147,14 @@ class Session:
                 remedy="give them apart from the address: messages and logs show addresses",
             )
         self.base_url = base_url.rstrip("/")
+        parts = urlsplit(self.base_url)
+        if address:
+            port = f":{parts.port}" if parts.port and ":" not in address else ""
+            self.base_url = f"{parts.scheme}://{address}{port}{parts.path}"
+            headers = {"Host": parts.netloc, **(headers or {})}
+        self.place = socket or self.base_url
         self.service = service
+        self._judge = judge
         self.timeout = timeout
         self._make_token = token
         self._token = ""
@@ -132,8 +180,10 @@ class Session:
             raise_on_status=False,
             respect_retry_after_header=True,
         )
-        adapter = HTTPAdapter(max_retries=retry, pool_maxsize=8)
-        self._session.mount("https://", adapter)
+        options: dict[str, Any] = {"max_retries": retry, "pool_maxsize": 8}
+        adapter = SocketAdapter(socket, **options) if socket else HTTPAdapter(**options)
+        pinned = Pinned(str(parts.hostname), **options) if address else adapter
+        self._session.mount("https://", pinned)
         self._session.mount("http://", adapter)
 
     def get(self, path: str, **request: Any) -> Answer:
@@ -158,6 +208,7 @@ class Session:
         path: str,
         accept: Iterable[int] = (),
         timeout: tuple[float, float] | None = None,
+        shown: str | None = None,
         **request: Any,
     ) -> Answer:
         """
@@ -169,22 +220,25 @@ class Session:
             Statuses from 300 on that are an answer here, not an error (such as 404 on a look-up).
         timeout
             For this request only.
+        shown
+            What messages show in the place of the path, where the path itself is a secret.
         request
             ``params``, ``json``, ``data``, ``headers`` as the requests library takes them.
 
         Raises :class:`Unreachable`, :class:`Denied`, :class:`Missing`, :class:`Conflict` or
         :class:`Rejected`.
         """
-        response = self._attempt(method, path, timeout, request)
+        response = self._attempt(method, path, timeout, request, shown)
         if response.status_code == 401 and self._make_token:
             # Revoked or expired earlier than it said: one new token, one more try. The first request
             # was refused before it did anything, so this is safe for a POST too.
             self._renew_at = 0.0
-            response = self._attempt(method, path, timeout, request)
+            response = self._attempt(method, path, timeout, request, shown)
         answer = Answer(response)
         if answer.status < 300 or answer.status in accept:
             return answer
-        raise self._error(method, path, answer, request)
+        error = self._error(method, path, answer, request, shown)
+        raise self._judge(answer, error) if self._judge else error
 
     def pages(self, path: str, params: dict[str, Any] | None = None, size: int = 100) -> list[Any]:
         """
@@ -220,11 +274,18 @@ class Session:
         self._session.close()
 
     def _attempt(
-        self, method: str, path: str, timeout: tuple[float, float] | None, request: dict[str, Any]
+        self,
+        method: str,
+        path: str,
+        timeout: tuple[float, float] | None,
+        request: dict[str, Any],
+        shown: str | None = None,
     ) -> requests.Response:
+        told = path if shown is None else shown
         headers = dict(request.get("headers") or {})
         if self._make_token:
             headers["Authorization"] = f"Bearer {self._current_token()}"
+        secret = _PATH_IS_SECRET.set(shown is not None)
         try:
             return self._session.request(
                 method,
@@ -237,7 +298,7 @@ class Session:
         except (requests.exceptions.InvalidHeader, UnicodeError):
             # Its own words show the header.
             raise Invalid(
-                f"{self.service or self.base_url}: a header of {method} {path} can't be sent",
+                f"{self.service or self.base_url}: a header of {method} {told} can't be sent",
                 remedy="see that the secret of the profile has no line break, blank or other special letter",
             ) from None
         except requests.exceptions.SSLError as error:
@@ -248,7 +309,7 @@ class Session:
             ) from None
         except requests.exceptions.RequestException as error:
             raise Unreachable(
-                f"no answer from {self.base_url} to {method} {path} ({_reason(error)})",
+                f"no answer from {self.place} to {method} {told} ({_without(_reason(error), path, shown)})",
                 service=self.service,
                 remedy="start the service, or correct its address in the map or the profile",
             ) from None
@@ -258,6 +319,8 @@ class Session:
                 Problem("", "ca", self._session.verify, f"can't be used ({str(error)[:200]})"),
                 remedy="name a file of certificates that this minion can read, in the profile or as ca_file",
             ) from None
+        finally:
+            _PATH_IS_SECRET.reset(secret)
 
     def _current_token(self) -> str:
         with self._renewing:
@@ -268,9 +331,16 @@ class Session:
                 self._renew_at = time.monotonic() + max(lifetime * 0.8 - 2, lifetime * 0.5)
             return self._token
 
-    def _error(self, method: str, path: str, answer: Answer, request: Mapping[str, Any]) -> ItstackError:
-        tried = f"{method} {path} was answered with {answer.status}"
-        reason = explanation(answer)
+    def _error(
+        self,
+        method: str,
+        path: str,
+        answer: Answer,
+        request: Mapping[str, Any],
+        shown: str | None = None,
+    ) -> ItstackError:
+        tried = f"{method} {path if shown is None else shown} was answered with {answer.status}"
+        reason = _without(explanation(answer), path, shown)
         for secret in (self._token, self._password, *_confidential(request)):
             if secret:
                 reason = reason.replace(secret, "(hidden)")
@@ -293,6 +363,15 @@ class Session:
         if answer.status in COME_AGAIN:
             return Unreachable(tried, self.service, "it is overloaded or still starting: try again later")
         return Rejected(tried, self.service)
+
+
+def _without(text: str, path: str, shown: str | None) -> str:
+    """A text without the parts of a path that isn't to be shown."""
+    if shown is None:
+        return text
+    for part in set(path.split("/")) - {"", *shown.split("/")}:
+        text = text.replace(part, "(hidden)")
+    return text
 
 
 def explanation(answer: Answer) -> str:

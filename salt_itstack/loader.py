@@ -7,17 +7,21 @@ folder, where an editable install doesn't have them (they are ``_modules`` besid
 
 from __future__ import annotations
 
+import functools
 import pathlib
 
-KINDS = ("modules", "states", "runners", "pillar", "tops", "sdb", "output")
+KINDS = ("modules", "states", "runners", "pillar", "tops", "sdb", "output", "beacons", "engines")
+#: Files that aren't plug-ins, and where a checkout has them.
+FILES = {"sls": "states", "orchestrate": "orchestrate", "reactor": "reactor"}
 
 
+@functools.cache
 def folder(kind: str) -> pathlib.Path:
     """
     The folder of one kind of file that ships with the package.
 
     kind
-        A plug-in kind of Salt's loader, or ``sls`` or ``orchestrate``.
+        A plug-in kind of Salt's loader, or one of :data:`FILES`.
 
     Returns the folder inside an installed package, or the one beside it in a checkout.
     """
@@ -25,7 +29,21 @@ def folder(kind: str) -> pathlib.Path:
     installed = package / kind
     if installed.is_dir():
         return installed
-    return package.parent / {"sls": "states", "orchestrate": "orchestrate"}.get(kind, f"_{kind}")
+    return package.parent / FILES.get(kind, f"_{kind}")
+
+
+def data_file(name: str) -> pathlib.Path:
+    """
+    A file of the library that isn't Python.
+
+    name
+        Its path below the package, such as ``stack/services.yaml``.
+
+    Returns where it is. Salt syncs only what is named as Python, so the folder ``sync`` adds that ending, and
+    where the library was synced the file has it.
+    """
+    path = pathlib.Path(__file__).resolve().parent / name
+    return path if path.exists() else path.with_name(f"{path.name}.py")
 
 
 def paths() -> dict[str, list[str]]:
@@ -34,4 +52,10 @@ def paths() -> dict[str, list[str]]:
 
     Never raises: Salt would only log the exception and the whole pack would silently be gone.
     """
-    return {kind: [str(folder(kind))] for kind in KINDS if folder(kind).is_dir()}
+    # Salt asks anew for each of its loaders, several times for one pillar.
+    return {kind: [path] for kind, path in _there()}
+
+
+@functools.cache
+def _there() -> tuple[tuple[str, str], ...]:
+    return tuple((kind, str(folder(kind))) for kind in KINDS if folder(kind).is_dir())

@@ -26,6 +26,8 @@ _TYPES = {
 MARK = "itstack_step"
 #: The last states of the orchestration, of which one runs.
 PROOFS = ("proof", "proof after a failure")
+#: Ends of the ids of states that belong to a step, and aren't steps themselves.
+THROUGH, HANDS_OVER = " is through", " hands over"
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,13 @@ def _fits(key: str, value: Any) -> bool:
     return isinstance(value, OPTIONS[key])
 
 
-def render(stack: Stack, selection: Selection) -> dict[str, Any]:
+def render(stack: Stack, selection: Selection, run: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """
     The orchestration as the highstate data of an SLS.
+
+    run
+        ``id`` and ``process`` of this run: the first step takes the locks for it, and they last as long as
+        that process. Without it nothing is locked.
 
     Raises :class:`~salt_itstack.errors.ItstackError` for a selection that can't be deployed.
     """
@@ -96,51 +102,73 @@ def render(stack: Stack, selection: Selection) -> dict[str, Any]:
         "preflight": {
             "salt.runner": [
                 {"name": "itstack.preflight"},
-                {"kwarg": {"minions": minions, "services": services}},
+                {"kwarg": {"minions": minions, "services": services, **({"run": dict(run)} if run else {})}},
                 {"parallel": True},
             ]
         }
     }
+    made = _made(stack, services)
+    about = {"services": started, **({"lock": run["id"]} if run else {})}
     settled: set[str] = set()
     for step in chosen:
         require: list[dict[str, str]] = [{"salt": "preflight"}]
         require += [{"salt": need} for need in step.needs]
+        require += [{"salt": f"{need}{HANDS_OVER}"} for need in step.needs if need in made]
         for earlier in step.after:
             # Another service of the same minion must be through, not necessarily well.
             if earlier not in settled:
                 settled.add(earlier)
-                states[f"{earlier} is through"] = {
+                states[f"{earlier}{THROUGH}"] = {
                     "test.succeed_without_changes": [{"onfail": [{"salt": earlier}]}, {"parallel": True}]
                 }
-            require.append({"test": f"{earlier} is through"})
+            require.append({"test": f"{earlier}{THROUGH}"})
         states[step.id] = {
             "salt.state": [
                 {"tgt": step.minion},
                 {"tgt_type": "list"},
                 {"highstate": True},
                 {"expect_minions": True},
-                {"pillar": {MARK: step.service, "itstack_run": {"services": started}}},
+                {"pillar": {MARK: step.service, "itstack_run": about}},
                 {"parallel": True},
                 {"require": require},
             ]
         }
-    if selection.prove:
-        states.update(_proof(chosen))
+        if step.id in made:
+            states[f"{step.id}{HANDS_OVER}"] = {
+                "salt.runner": [
+                    {"name": "itstack.collect"},
+                    {"kwarg": {"secrets": made[step.id]}},
+                    {"parallel": True},
+                    {"require": [{"salt": step.id}]},
+                ]
+            }
+    ends = [*services, *(f"{service}{HANDS_OVER}" for service in made)]
+    states.update(_proof(ends, selection.prove, run))
     return states
 
 
-def _proof(chosen: list[Step]) -> dict[str, Any]:
+def _made(stack: Stack, services: list[str]) -> dict[str, list[str]]:
+    """The secrets that only a server can make, by the service of it."""
+    found: dict[str, list[str]] = {}
+    for identifier, secret in stack.secrets().items():
+        if secret.producer in services:
+            found.setdefault(str(secret.producer), []).append(identifier)
+    return found
+
+
+def _proof(ends: list[str], prove: bool, run: Mapping[str, Any] | None) -> dict[str, Any]:
     # One of the two runs once anything was touched: a failed deploy needs the matrix most of all. After a
     # failed preflight nothing has changed, and asking a silent minion again would only take minutes.
-    steps = [{"salt": step.id} for step in chosen]
+    states = [{"salt": identifier} for identifier in ends]
     requisites: tuple[dict[str, Any], ...] = (
-        {"require": steps},
-        {"onfail": steps, "require": [{"salt": "preflight"}]},
+        {"require": states},
+        {"onfail": states, "require": [{"salt": "preflight"}]},
     )
     return {
         identifier: {
             "salt.runner": [
-                {"name": "itstack.prove"},
+                {"name": "itstack.finish"},
+                {"kwarg": {"run": dict(run or {}), "prove": prove, "failed": identifier != PROOFS[0]}},
                 {"parallel": True},
                 *({kind: needed} for kind, needed in requisite.items()),
             ]

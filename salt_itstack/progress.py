@@ -15,9 +15,10 @@ from typing import Any, TextIO
 
 import salt.runner
 import salt.utils.event
+import salt.utils.jid
 import salt.utils.user
 
-from .orchestration import MARK, PROOFS
+from .orchestration import HANDS_OVER, MARK, PROOFS, THROUGH
 from .stack import Stack, Step
 
 
@@ -100,7 +101,9 @@ def follow(
     run = Run()
     teller = Teller(steps)
     teller.say(f"preflight: {len({step.minion for step in steps})} minions for {len(steps)} services")
-    kwarg: dict[str, Any] = {"pillar": {"itstack_deploy": dict(selection)}}
+    jid = salt.utils.jid.gen_jid(plain)
+    pillar = {"itstack_deploy": dict(selection), "itstack_run": jid}
+    kwarg: dict[str, Any] = {"pillar": pillar, "orchestration_jid": jid}
     if test:
         kwarg["test"] = True
     # A process of its own: when Salt's leftovers of an orchestration are collected at the end of Python, they
@@ -117,7 +120,7 @@ def follow(
     try:
         with salt.utils.event.get_event("master", opts=dict(plain), listen=True) as events:
             listening.set()
-            done = _watch(events, receiver, teller, run)
+            done = _watch(events, receiver, teller, run, jid)
     finally:
         worker.join()
     run.seconds = time.monotonic() - teller.started
@@ -145,7 +148,7 @@ def _orchestrate(opts: dict[str, Any], kwarg: dict[str, Any], sender: Any, liste
     os._exit(0)
 
 
-def _watch(events: Any, receiver: Any, teller: Teller, run: Run) -> dict[str, Any]:
+def _watch(events: Any, receiver: Any, teller: Teller, run: Run, jid: str) -> dict[str, Any]:
     jobs: dict[str, str] = {}
     told_proof = False
     done: dict[str, Any] | None = None
@@ -163,7 +166,7 @@ def _watch(events: Any, receiver: Any, teller: Teller, run: Run) -> dict[str, An
             continue
         tag, data = event["tag"].split("/"), event["data"]
         if tag[:2] == ["salt", "job"] and tag[-1] == "new":
-            service = _mark(data)
+            service = _mark(data, jid)
             if service in teller.steps:
                 jobs[tag[2]] = service
                 teller.start(service)
@@ -182,10 +185,12 @@ def _received(receiver: Any) -> dict[str, Any]:
         return {"error": "the orchestration was ended from outside; run it again, it goes on from there"}
 
 
-def _mark(job: Mapping[str, Any]) -> str:
+def _mark(job: Mapping[str, Any], jid: str) -> str:
+    """The service whose step a job is, if it's a step of this run: another one may go on elsewhere."""
     for argument in job.get("arg") or []:
-        if isinstance(argument, Mapping) and isinstance(argument.get("pillar"), Mapping):
-            return str(argument["pillar"].get(MARK, ""))
+        pillar = argument.get("pillar") if isinstance(argument, Mapping) else None
+        if isinstance(pillar, Mapping) and (pillar.get("itstack_run") or {}).get("lock") == jid:
+            return str(pillar.get(MARK, ""))
     return ""
 
 
@@ -218,7 +223,11 @@ def _conclude(done: Mapping[str, Any], run: Run) -> None:
         return
     for state in states.values():
         identifier = str(state.get("__id__"))
-        if identifier.endswith(" is through"):
+        if identifier.endswith(THROUGH):
+            continue
+        if identifier.endswith(HANDS_OVER):
+            if state.get("__state_ran__", True) and state.get("result") is False:
+                run.failures.append(f"{identifier}: {_reason(state)}")
             continue
         if identifier in PROOFS:
             # Only one of the two runs. What it says of rows stands in the matrix; it may also fail without

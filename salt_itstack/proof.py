@@ -41,12 +41,13 @@ def verdicts(
         item = stack.integrations[identifier]
         row = _probed(stack.minion(item.target), probes, identifier)
         if row["state"] == "works":
-            ends = sorted({stack.minion(item.source), stack.minion(item.target)})
+            ends = sorted({stack.end_minion(identifier, side) for side in ("source", "target")})
             row.update(_compared(identifier, {end: runs.get(end) for end in ends}))
         proofs[identifier] = {
             "state": row["state"],
             "reason": row["reason"],
-            "against": _against(stack, item.source, item.target, servers) or row["against"],
+            "against": (not stack.partial(identifier) and _against(stack, item.source, item.target, servers))
+            or row["against"],
             "proved_at": when if row["state"] != "unproved" else None,
         }
     return proofs

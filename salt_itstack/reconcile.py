@@ -12,6 +12,7 @@ import copy
 import difflib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -281,6 +282,16 @@ def converge(
         return outcome
     except ItstackError as error:
         outcome.update(result=False, comment=str(error))
+        return outcome
+    except KeyError as error:
+        # So does Salt's loader say that a plug-in refused to load.
+        function = str(error.args[0]) if error.args else ""
+        if not re.fullmatch(r"itstack\w*\.\w+", function):
+            raise
+        outcome.update(
+            result=False,
+            comment=f"{name}: this minion has no {function}. Remedy: `salt-call {function}` there says why",
+        )
         return outcome
     if not changes:
         outcome["comment"] = f"{name} {unchanged}"

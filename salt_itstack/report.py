@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pathlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from . import atomic
@@ -72,6 +72,17 @@ def rows(stack: Stack, proofs: Mapping[str, Mapping[str, Any]]) -> list[Row]:
     return result
 
 
+def mark_held(found: Iterable[Row], held: Callable[[str], str]) -> None:
+    """
+    Say in each row why it's left alone for now: ``held``, which is ``None`` where it isn't.
+
+    held
+        The reason by the integration's id, or an empty text.
+    """
+    for row in found:
+        row["held"] = held(row["id"]) or None
+
+
 def retcode(found: Iterable[Row]) -> int:
     """0 iff no row is broken or drifted."""
     return int(any(row["state"] in BAD for row in found))
@@ -99,6 +110,8 @@ def table(found: list[Row], width: int = 100, colour: bool = False, whole: bool 
         state = row["state"]
         when = (row["proved_at"] or "")[11:19]
         detail = " ".join(((row["against"] if state == "works" else row["reason"]) or "").split())
+        if row.get("held"):
+            detail = f"[held] {detail}".strip()
         text = f"{SIGNS[state]:2} {row['number']:>2}  {row['id']:<24} {state:<14} {when:<9} {detail}"
         text = _fold(text, width, 56)
         lines.append(f"\033[{COLOURS[state]}m{text}\033[0m" if colour else text)

@@ -9,16 +9,26 @@ DESCRIPTIONS = {
     "base_dn": "Suffix of the directory; without it made from the domain.",
     "ca_file": "PEM file on each minion with the authorities that sign the services' certificates.",
     "mode": "What may be done everywhere, unless a service or an integration says otherwise: `observe` "
-    "writes nothing, `manage` writes when a person applies, `enforce` is meant for schedules and reactors "
-    "and does the same as `manage` in this version.",
+    "writes nothing, `manage` writes when a person applies, `enforce` lets schedule and reactor act as well.",
     "only": "Services to keep; all others are switched off.",
     "sandbox": "What probes that people can see may use; nothing by default, and such probes then say "
     "`unproved`.",
     "sandbox.person": "Login name of a person made in the directory for probes.",
     "sandbox.group": "Group of the directory that this person is put into.",
-    "periods": "Meant for schedules; this version has none.",
-    "periods.enforce": "Seconds between two enforcements.",
+    "sandbox.channel": "Channel of the chat that probes post to; they delete their posts.",
+    "periods": "What happens by itself, and how often.",
+    "periods.enforce": "Seconds between two enforcements of what is in mode `enforce`; `null` for none.",
+    "periods.splay": "Seconds by which a minion may begin later, so that not all begin at once.",
     "periods.verify": "Seconds between two runs of the probes.",
+    "periods.beacon": "Seconds between two looks of a minion at its own things in mode `enforce`; `null` for "
+    "none.",
+    "repairs": "What may be done without a person about something in mode `enforce` that is wrong.",
+    "repairs.cooldown": "Seconds of the first pause after a repair of the same thing; each further one "
+    "within the hour is twice as long.",
+    "repairs.budget_per_hour": "Attempts for one thing within an hour; 0: nothing is repaired, only told.",
+    "repairs.budget_of_all": "Attempts in the whole fleet within an hour.",
+    "repairs.fight_hold": "Seconds for which something is left alone that others keep changing.",
+    "repairs.channel": "Channel of Mattermost in which each attempt is told; `null`: nobody is told.",
     "servers": "Machines by name. Built-in servers without a service are left out; `null` removes one.",
     "servers.<server>.address": "Address of the machine.",
     "servers.<server>.minion": "Id of its minion; the server's name by default.",
@@ -31,6 +41,8 @@ DESCRIPTIONS = {
     f"{S}.phase": "Where it stands in the order that a person may ask for.",
     f"{S}.public_name": "Its label below the domain; without one it is reached by its server's name.",
     f"{S}.ports": "Ports by name; a name that ends in `_udp` is a UDP port.",
+    f"{S}.units": "What the service manager calls its processes: started again in a repair. Settings stand "
+    "in braces; the first is what the SLS of Redis and PostgreSQL start.",
     f"{S}.needs": "Services that must be ready before it is started.",
     f"{S}.settings": "See the list of services for what each has.",
     f"{S}.enabled": "`false` switches it off with all its integrations.",
@@ -90,6 +102,8 @@ DESCRIPTIONS = {
     f"{I}.not_applicable.unless.setting": "Its name.",
     f"{I}.not_applicable.unless.is": "The values.",
     f"{I}.enabled": "`false` switches it off.",
+    f"{I}.orchestration": "The trigger that is our own orchestration's: it is pulled whether or not the "
+    "source is there.",
     f"{I}.supported": "Whether it can be configured. To be changed only where this version has a module "
     "for its kind, with SLS of your own for the ends that have none.",
 }

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
+from salt_itstack.loader import data_file
 from salt_itstack.stack import Stack, load, mermaid, schema
-from salt_itstack.stack.load import HERE
 
 from .descriptions import DESCRIPTIONS
 from .text import NOTE, block, code, table
@@ -45,7 +45,7 @@ def _expected(node: Any) -> str:
 
 def keys() -> str:
     """The table of all keys, with the defaults of the built-in map at the top level."""
-    built_in = yaml.safe_load((HERE / "servers.yaml").read_text(encoding="utf-8"))
+    built_in = yaml.safe_load((data_file("stack/servers.yaml")).read_text(encoding="utf-8"))
     rows = []
     for path, expected in walk():
         usual: Any = built_in

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import ItstackError
 from ..stack import Integration, Stack
-from .probing import Request, readiness
+from .probing import Idle, Request, readiness
 
 
 def values(stack: Stack, integration: Integration) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def probe(request: Request) -> str:
     try:
         answer = readiness(request.target)
     except ItstackError as error:
-        raise ItstackError(
+        raise Idle(
             f"the user {own['user']} can use its key space, but the application isn't ready ({error})",
             request.target["service"],
         ) from None

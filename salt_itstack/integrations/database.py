@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from typing import Any
 
 from ..errors import ItstackError
 from ..stack import Integration, Stack
-from .probing import Request, readiness
+from .probing import Idle, Request, readiness
+
+#: How many other databases a proof tries to enter. With all of a thousand it would take as many log-ins.
+NEIGHBOURS = 12
 
 
 def values(stack: Stack, integration: Integration) -> dict[str, Any]:
@@ -22,15 +26,20 @@ def values(stack: Stack, integration: Integration) -> dict[str, Any]:
         "password": f"secret://{integration.id}",
         "client": network(stack.address(integration.target)),
         "tls": tls,
-        "hba_type": "host" if tls == "prefer" else "hostssl",
+        "hba_type": "host" if tls in ("prefer", "disable") else "hostssl",
         "ca": stack.ca_file if tls == "verify-full" else None,
         "neighbours": sorted(
-            other.settings["database"]
-            for other in stack.integrations.values()
-            if other.kind == "database"
-            and other.source == integration.source
-            and other.id != integration.id
-            and stack.active(other.id)
+            itertools.islice(
+                (
+                    other.settings["database"]
+                    for other in stack.integrations.values()
+                    if other.kind == "database"
+                    and other.source == integration.source
+                    and other.id != integration.id
+                    and stack.active(other.id)
+                ),
+                NEIGHBOURS,
+            )
         ),
     }
 
@@ -65,7 +74,7 @@ def probe(request: Request) -> str:
     try:
         answer = readiness(request.target)
     except ItstackError as error:
-        raise ItstackError(
+        raise Idle(
             f"the role {own['role']} can write the database {own['database']}, but the application isn't "
             f"ready on it ({error})",
             request.target["service"],

@@ -17,6 +17,8 @@ def url(stack: Stack, service: str) -> str:
     item = stack.services[service]
     if item.external and item.external.url:
         return item.external.url.rstrip("/")
+    if behind_proxy(stack, service):
+        return f"https://{stack.fqdn(service)}"
     for scheme in HTTP:
         port = item.ports.get(scheme)
         if port:
@@ -26,13 +28,21 @@ def url(stack: Stack, service: str) -> str:
     return ""
 
 
+def behind_proxy(stack: Stack, service: str) -> bool:
+    """Whether people come to a service through the proxy: it then has the proxy's port and certificate."""
+    return any(
+        item.kind == "ingress" and item.target == service and stack.active(item.id)
+        for item in stack.integrations.values()
+    )
+
+
 def facts(stack: Stack, service: str) -> dict[str, Any]:
     """
     A service as its own states, its consumers and its probes see it.
 
-    Returns plain data: ``service``, ``name``, ``address``, ``fqdn``, ``url``, ``ports``, ``settings``,
-    ``remark``, ``mode``, ``external`` (whether it existed before us), and the stack's ``domain``, ``realm``,
-    ``kerberos_realm``, ``base_dn``, ``ca_file``.
+    Returns plain data: ``service``, ``name``, ``address``, ``fqdn``, ``url``, ``ports``, ``units``,
+    ``settings``, ``remark``, ``mode``, ``external`` (whether it existed before us), and the stack's
+    ``domain``, ``realm``, ``kerberos_realm``, ``base_dn``, ``ca_file``.
     """
     item = stack.services[service]
     return {
@@ -43,6 +53,7 @@ def facts(stack: Stack, service: str) -> dict[str, Any]:
         "fqdn": stack.fqdn(service),
         "url": url(stack, service),
         "ports": dict(item.ports),
+        "units": list(item.units),
         "settings": dict(item.settings),
         "remark": item.remark,
         "mode": item.mode,

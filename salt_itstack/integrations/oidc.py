@@ -126,6 +126,26 @@ def probe(request: Request) -> str:
     return f"{person} logged in by the authorization-code flow, and has the groups {', '.join(known)} there"
 
 
+def drift(request: Request) -> dict[str, Any]:
+    """What of the client at the provider isn't as declared, read afresh; secrets show as hidden."""
+    from ..services.keycloak import QUICK
+    from ..services.keycloak.accounts import connection
+    from ..services.keycloak.api import Keycloak
+    from ..services.keycloak.clients import apply_client
+    from ..services.keycloak.view import View
+
+    own = request.values
+    wanted = {**own["client"], "secret": own["secret"]}
+    mappers = wanted.pop("mappers", None)
+    provider = request.source["service"]
+    server = Keycloak(service=provider, timeout=QUICK, retries=0, **connection(request.profile(provider)))
+    try:
+        view = View(server, {})
+        return apply_client(view, own["realm"], own["client_id"], wanted, mappers, test=True)
+    finally:
+        server.close()
+
+
 def _nextcloud(browser: Browser, request: Request, person: str, password: str) -> list[str]:
     application = request.values["application"]
     # ?direct would be the local form; the app redirects by its own number for the provider.

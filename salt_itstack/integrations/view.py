@@ -6,21 +6,29 @@ Pure: the same map gives the same view. The secrets themselves are sealed by the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from ..stack import Stack
+from ..stack import MODES, Integration, Stack
 from . import values
 from .facts import facts
 from .oidc import groups_of
 
+#: The mode in which something may be repaired without a person.
+ENFORCE = MODES[-1]
 
-def view(stack: Stack, minion: str) -> dict[str, Any]:
+
+def view(stack: Stack, minion: str, held: Callable[[str], str] = lambda identifier: "") -> dict[str, Any]:
     """
     Pillar of one minion, as plain data; empty for a minion that the map doesn't know.
 
+    held
+        Why a service or an integration is to be left alone for now, by its id; an empty text if it isn't.
+
     ``services`` are those placed on it, and external ones that it may write to, with what each of them needs;
     ``integrations`` those with an end on it, of which it proves the ones marked ``proved_here``; ``profiles``
-    the administrative access to its own services; ``modes`` say what may be written.
+    the administrative access to its own services; ``modes`` say what may be written, ``held`` what may not be
+    for now, ``produces`` which secrets only this minion's servers can make.
     """
     if minion not in stack.minions():
         return {}
@@ -28,6 +36,7 @@ def view(stack: Stack, minion: str) -> dict[str, Any]:
     for service in stack.services_on(minion):
         own = facts(stack, service)
         own["needs"] = list(stack.needs(service))
+        own["held"] = held(service)
         if service == "freeipa":
             own["groups"] = _groups(stack)
         services[service] = own
@@ -43,11 +52,14 @@ def view(stack: Stack, minion: str) -> dict[str, Any]:
                 "target": item.target,
                 "probe": item.probe,
                 "proved_here": stack.minion(item.target) == minion,
+                "partial": stack.partial(item.id),
                 "modes": {},
-                "values": values(stack, item.id),
+                "held": {},
+                "values": _readable(stack, item, minion),
             },
         )
         entry["modes"][end.side] = stack.mode(item.id, end.side)
+        entry["held"][end.side] = held(item.id) or held(end.service.id)
         peers.setdefault(item.source, facts(stack, item.source))
         peers.setdefault(item.target, facts(stack, item.target))
     for own in services.values():
@@ -66,8 +78,51 @@ def view(stack: Stack, minion: str) -> dict[str, Any]:
         "peers": peers,
         "integrations": integrations,
         "profiles": profiles,
-        "sandbox": {"person": person, "group": stack.sandbox.get("group")} if person else {},
+        "sandbox": {
+            **({"person": person, "group": stack.sandbox.get("group")} if person else {}),
+            **({"channel": stack.sandbox["channel"]} if stack.sandbox.get("channel") else {}),
+        },
+        "produces": stack.made_on(minion),
     }
+
+
+def _readable(stack: Stack, item: Integration, minion: str) -> dict[str, Any]:
+    """What both ends share, without the reference to a secret that this end has nothing to do with."""
+    shared = values(stack, item.id)
+    if item.secret and minion not in stack.readers(item.secret.id):
+        reference = f"secret://{item.secret.id}"
+        shared = {key: value for key, value in shared.items() if value != reference}
+    return shared
+
+
+def schedule(stack: Stack, minion: str) -> dict[str, Any]:
+    """
+    The minion's entry of Salt's own scheduler that keeps it as the map says; empty where nothing of it is in
+    mode ``enforce``.
+    """
+    period = stack.periods.get("enforce")
+    enforced = [service for service in stack.services_on(minion) if stack.services[service].mode == ENFORCE]
+    if not period or not enforced:
+        return {}
+    return {
+        "itstack_enforce": {
+            "function": "itstack.enforce",
+            "seconds": period,
+            "splay": min(stack.periods["splay"], period),
+            "maxrunning": 1,
+        }
+    }
+
+
+def watch(stack: Stack, minion: str) -> dict[str, Any]:
+    """
+    The minion's entry of Salt's own beacons that looks after it; empty where nothing of it is in mode
+    ``enforce``.
+    """
+    modes = [stack.services[service].mode for service in stack.services_on(minion)]
+    modes += [stack.mode(end.integration.id, end.side) for end in stack.ends_on(minion)]
+    period = stack.periods.get("beacon")
+    return {"itstack": [{"interval": period}]} if period and ENFORCE in modes else {}
 
 
 def _groups(stack: Stack) -> list[str]:
@@ -115,11 +170,19 @@ PROFILES: dict[str, dict[str, Any]] = {
         "user": "salt-itstack",
         "password": "secret://redis-admin",
     },
+    "traefik": {"url": "http://{api_address}:{dashboard}"},
     "nextcloud": {
         "occ_command": "{occ_command}",
         "web_user": "{web_user}",
         "url": "{url}",
         "ca": "{ca_file}",
+    },
+    "mattermost": {
+        "url": "http://{address}:{http}",
+        "user": "{admin_user}",
+        "password": "secret://mattermost-admin",
+        "socket": "{local_socket}",
+        "team": "{team}",
     },
 }
 
@@ -131,5 +194,12 @@ REMOTE_PROFILES: dict[str, dict[str, Any]] = {
         "user": "postgres",
         "database": "postgres",
         "password": "secret://postgresql-admin",
+    },
+    "mattermost": {
+        "url": "{url}",
+        "user": "{admin_user}",
+        "password": "secret://mattermost-admin",
+        "team": "{team}",
+        "ca": "{ca_file}",
     },
 }

@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("verify", parents=[common], help="prove every integration now")
     verb.add_argument("--json", action="store_true", help="rows as JSON on standard output")
     verbs.add_parser("test", help="run the tests; further arguments go to pytest", add_help=False)
+    verbs.add_parser("bench", help="measure; names and --json go to the benches", add_help=False)
     verbs.add_parser("stop", parents=[common], help="end everything, keep the state")
     verbs.add_parser("reset", parents=[common], help="end everything, forget the state")
     verb = verbs.add_parser("shell", parents=[common], help="enter the master, with salt set up")
@@ -45,6 +46,8 @@ def main() -> int:
         from .settings import Lab  # noqa: F401  the tests choose their own labs
 
         return Runtime(choose(DEFAULT_NETWORK, None, None)).test(rest)
+    if chosen.verb == "bench":
+        return Runtime(choose(DEFAULT_NETWORK, None, None)).bench(rest)
     if rest:
         parser().error(f"unknown arguments: {' '.join(rest)}")
     interruptible()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import yaml
 
 from salt_itstack.master import configuration
+from salt_itstack.stack import load
 
 from .settings import Lab
 
 MAP_FILE = "/etc/salt/itstack.d/lab.yaml"
 PRODUCT_FILE = "/etc/salt/master.d/itstack.conf"
-SANDBOX = {"person": "itstack-probe", "group": "users"}
+SANDBOX = {"person": "itstack-probe", "group": "users", "channel": "itstack-probe"}
 # Small and quick to start rather than fast under load.
 KEYCLOAK_HEAP = "256m"
 KEYCLOAK_JAVA = "-XX:-UseG1GC -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
@@ -28,8 +32,14 @@ def overrides(lab: Lab, keycloak: tuple[str, str] | None, nextcloud_root: str) -
     """
     services: dict[str, dict] = {
         "freeipa": {"remark": "real directory (389-ds), RPC double"},
+        "mattermost": {"remark": "double"},
         "nextcloud": {"remark": "double", "settings": {"occ_command": f"{nextcloud_root}/occ"}},
     }
+    proxy = lab.server_of("traefik")
+    if proxy:
+        program = str(Path(sys.prefix) / "bin" / "traefik")
+        # All servers of the lab share the machine's network: what is on the loopback would be on all of them.
+        services["traefik"] = {"settings": {"binary": program, "api_address": proxy.address}}
     if keycloak:
         path, digest = keycloak
         services["keycloak"] = {
@@ -43,6 +53,7 @@ def overrides(lab: Lab, keycloak: tuple[str, str] | None, nextcloud_root: str) -
     else:
         services["keycloak"] = {"enabled": False, "remark": NO_KEYCLOAK}
         services["nextcloud"]["needs"] = ["postgresql", "redis"]
+        services["mattermost"]["needs"] = ["postgresql"]
     found = {
         "mode": "enforce",
         "sandbox": SANDBOX,
@@ -51,7 +62,17 @@ def overrides(lab: Lab, keycloak: tuple[str, str] | None, nextcloud_root: str) -
     }
     if lab.partial:
         found["only"] = sorted(service for server in lab.servers.values() for service in server.services)
+        _without_the_rest(found)
     return found
+
+
+def _without_the_rest(chosen: dict) -> None:
+    """What a part of the lab has needs nothing of the other parts."""
+    there = set(chosen["only"])
+    for service in load().services.values():
+        if service.id in there and not set(service.needs) <= there:
+            own = chosen["services"].setdefault(service.id, {})
+            own["needs"] = [need for need in own.get("needs", service.needs) if need in there]
 
 
 def master_files(lab: Lab, keycloak: tuple[str, str] | None, nextcloud_root: str) -> list[dict]:

@@ -16,7 +16,7 @@ def zone(lab: Lab) -> dict:
     """The zone's name and its records, as (name, type, value)."""
     records = [(server.name, "A", server.address) for server in lab.everyone]
     for service in sorted(lab.public_names):
-        server = lab.server_of(service)
+        server = lab.server_of("traefik" if service in lab.proxied else service)
         if server:
             records.append((lab.public_names[service], "A", server.address))
     directory = lab.server_of("freeipa")

@@ -8,6 +8,7 @@ installed directory, the application's files. This module makes that, once per s
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import shutil
 import subprocess
@@ -50,6 +51,14 @@ def run(words: list[str]) -> None:
 def may_read_keys(user: str) -> None:
     """Put an account into the group that may read private keys, as an administrator does."""
     run(["gpasswd", "--add", user, KEY_GROUP])
+
+
+def make_account(user: str, home: str) -> None:
+    """Make a system account with a group of its own, unless the machine has one of this name."""
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        run(["useradd", "--system", "--user-group", "--home-dir", home, "--no-create-home", user])
 
 
 def write_unit(name: str, text: str) -> None:
@@ -144,8 +153,39 @@ def nextcloud(specification: dict) -> None:
     write_unit("apache2", unit("Nextcloud's web server", shlex.join(words), "www-data", low_ports=True))
 
 
+MATTERMOST = """\
+#!/bin/sh
+# The double in the place of the server; it listens where the server would.
+listens=${{MM_SERVICESETTINGS_LISTENADDRESS:-127.0.0.1:8065}}
+exec {python} -m salt_itstack.lab.doubles.mattermost --address "${{listens%:*}}" \\
+    --port "${{listens##*:}}" --config {root}/config/config.json
+"""
+
+
+def mattermost(specification: dict) -> None:
+    """Mattermost's files as its archive has them, an account and a unit, as an administrator made them."""
+    root = Path(specification["mattermost"]["root"])
+    if once("mattermost"):
+        make_account("mattermost", str(root))
+        program = root / "bin/mattermost"
+        program.parent.mkdir(parents=True)
+        python = shlex.quote(specification["python"])
+        program.write_text(MATTERMOST.format(python=python, root=root), encoding="utf-8")
+        program.chmod(0o755)
+        settings = root / "config/config.json"
+        settings.parent.mkdir()
+        settings.write_text("{}\n", encoding="utf-8")
+        settings.chmod(0o600)
+        for path in (root, settings.parent, settings):
+            shutil.chown(path, "mattermost", "mattermost")
+        done("mattermost")
+    text = unit("Mattermost", str(root / "bin/mattermost"), "mattermost", extra="Restart=always\n")
+    write_unit("mattermost", text)
+
+
 ROLES: dict[str, Callable[[dict], None]] = {
     "freeipa": freeipa,
+    "mattermost": mattermost,
     "nextcloud": nextcloud,
     "postgresql": postgresql,
 }

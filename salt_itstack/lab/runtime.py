@@ -52,7 +52,7 @@ class Runtime:
                 peak = memory.Peak(self.processes().values())
                 with peak.watched():
                     with self.progress.stage("minions"):
-                        self._await_minions()
+                        self.await_minions()
                     code = self._deploy() if deploy else 0
             except BaseException:
                 if fresh and self.keeper.connect():
@@ -115,7 +115,7 @@ class Runtime:
             if waiting:
                 time.sleep(0.05)
 
-    def _await_minions(self) -> None:
+    def await_minions(self) -> None:
         words = [
             sys.executable,
             "-m",
@@ -153,10 +153,10 @@ class Runtime:
     def _deploy(self) -> int:
         with self.progress.stage("deploy"):
             if self.lab.server_of("freeipa"):
-                self._hand_over_password()
+                self.hand_over_password()
             return self.run_inside(["salt-run", "itstack.deploy"])
 
-    def _hand_over_password(self) -> None:
+    def hand_over_password(self) -> None:
         """Give the product the one secret that was made outside of it, by FreeIPA's installation."""
         done = Path(self.inside_path(MASTER, "/var/lib/itstack-lab-installed/freeipa-admin"))
         if done.exists():
@@ -274,6 +274,11 @@ class Runtime:
             mounts.empty_closed_folders(self.lab.visible)
         os.chdir(CHECKOUT)
         return subprocess.call([sys.executable, "-m", "pytest", *arguments])
+
+    def bench(self, arguments: list[str]) -> int:
+        """Run the benches, which bring up labs of their own."""
+        os.chdir(CHECKOUT)
+        return subprocess.call([sys.executable, "-m", "bench", *arguments])
 
     # shared -----------------------------------------------------------------------------------------
 

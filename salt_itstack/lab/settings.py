@@ -42,6 +42,8 @@ class Lab:
     servers: dict[str, Server]
     # service id -> public host name
     public_names: dict[str, str] = field(default_factory=dict)
+    # services that people reach through the proxy, where the lab has it
+    proxied: tuple[str, ...] = ()
     # only some of the map's servers are there
     partial: bool = False
 
@@ -105,6 +107,17 @@ def check_network(network: str) -> str:
     return network
 
 
+def _proxied(servers: dict[str, Server]) -> tuple[str, ...]:
+    """The services that this version's proxy has a route for, if the lab has both."""
+    from salt_itstack.stack import load
+
+    there = {service for server in servers.values() for service in server.services}
+    if "traefik" not in there:
+        return ()
+    routes = [item for item in load().integrations.values() if item.kind == "ingress" and item.supported]
+    return tuple(item.target for item in routes if item.target in there)
+
+
 def choose(network: str, state: str | None, cache: str | None, only: list[str] | None = None) -> Lab:
     """
     The lab that the command line asks for.
@@ -135,5 +148,6 @@ def choose(network: str, state: str | None, cache: str | None, only: list[str] |
         base_dn=found.base_dn,
         servers=servers,
         public_names=found.public_names,
+        proxied=_proxied(servers),
         partial=len(servers) < len(found.servers),
     )

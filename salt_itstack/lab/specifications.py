@@ -25,9 +25,10 @@ TLS_FOLDER = "/etc/ssl/itstack"
 ADMINISTRATOR = "freeipa-admin"
 ADMINISTRATOR_SECRET = "/etc/itstack-lab/freeipa-admin"
 NEXTCLOUD_ROOT = "/var/www/nextcloud"
+MATTERMOST_ROOT = "/opt/mattermost"
 # What takes part in TLS under its own certificate.
-TLS_SERVICES = ("freeipa", "keycloak", "nextcloud")
-ROLES = ("freeipa", "nextcloud", "postgresql")
+TLS_SERVICES = ("freeipa", "keycloak", "nextcloud", "traefik")
+ROLES = ("freeipa", "mattermost", "nextcloud", "postgresql")
 MODULE_FOLDER = Path(__file__).parent / "salt"
 CODE = ("salt_itstack/**/*.py", "salt_itstack/**/*.yaml", "_*/itstack*.py")
 
@@ -124,14 +125,15 @@ def _common(lab: Lab, server: Server, authority: Authority) -> dict:
         {"path": BUNDLE, "text": machine_bundle() + authority.pem},
         {"path": f"{TLS_FOLDER}/ca.crt", "text": authority.pem},
     ]
-    for service in TLS_SERVICES:
-        if service in server.services:
-            fqdn = lab.public_fqdn(service)
-            certificate, key = authority.issue(fqdn, [server.fqdn, server.address])
-            files.append({"path": f"{TLS_FOLDER}/{fqdn}.crt", "text": certificate})
-            files.append(
-                {"path": f"{TLS_FOLDER}/{fqdn}.key", "text": key, "mode": "0640", "group": KEY_GROUP}
-            )
+    served = [service for service in TLS_SERVICES if service in server.services]
+    if "traefik" in served:
+        # The proxy has a certificate of each name that it serves.
+        served += [service for service in lab.proxied if service not in served]
+    for service in served:
+        fqdn = lab.public_fqdn(service)
+        certificate, key = authority.issue(fqdn, _other_names(lab, service))
+        files.append({"path": f"{TLS_FOLDER}/{fqdn}.crt", "text": certificate})
+        files.append({"path": f"{TLS_FOLDER}/{fqdn}.key", "text": key, "mode": "0640", "group": KEY_GROUP})
     return {
         "name": server.name,
         "address": server.address,
@@ -144,6 +146,12 @@ def _common(lab: Lab, server: Server, authority: Authority) -> dict:
         "programs": {},
         "roles": [],
     }
+
+
+def _other_names(lab: Lab, service: str) -> list[str]:
+    """What else a service's certificate is for: its server, and the proxy's where that is the way in."""
+    places = [lab.server_of(service), lab.server_of("traefik") if service in lab.proxied else None]
+    return [name for place in places if place for name in (place.fqdn, place.address)]
 
 
 def _salt_command(name: str) -> str:
@@ -198,6 +206,8 @@ def _minion(lab: Lab, server: Server, authority: Authority, keys: Keys) -> dict:
         "acceptance_wait_time": 1,
         "enable_fqdns_grains": False,
         "enable_gpu_grains": False,
+        # The pack is installed here; see "The package" in docs/install.md.
+        "autoload_dynamic_modules": False,
         "log_level": "warning",
         "log_level_logfile": "warning",
     }
@@ -222,6 +232,8 @@ def _minion(lab: Lab, server: Server, authority: Authority, keys: Keys) -> dict:
             "key": f"{TLS_FOLDER}/{fqdn}.key",
             "authority": f"{TLS_FOLDER}/ca.crt",
         }
+    if "mattermost" in server.services:
+        found["mattermost"] = {"root": MATTERMOST_ROOT}
     if "nextcloud" in server.services:
         fqdn = lab.public_fqdn("nextcloud")
         found["nextcloud"] = {

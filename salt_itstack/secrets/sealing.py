@@ -21,6 +21,15 @@ def specification(stack: Stack) -> dict[str, dict[str, Any]]:
     return result
 
 
+def awaited(stack: Stack, minion: str, opts: Mapping[str, Any]) -> list[str]:
+    """The secrets that a minion may read and whose server hasn't made them yet."""
+    made = [identifier for identifier in stack.secrets_for(minion) if stack.producer(identifier)]
+    if not made:
+        return []
+    present = Store.of(opts).describe()
+    return [identifier for identifier in made if identifier not in present]
+
+
 def sealed_for(stack: Stack, minion: str, public_key: str | bytes, opts: Mapping[str, Any]) -> dict[str, str]:
     """
     The secrets that a minion may read, by id, sealed to its key.

@@ -47,6 +47,7 @@ def build(document: Mapping[str, Any], warnings: list[str]) -> Stack:
         integrations={item.id: item for item in integrations},
         sandbox=copied(document["sandbox"]),
         periods=copied(document["periods"]),
+        repairs=copied(document["repairs"]),
         warnings=tuple(warnings),
     )
 
@@ -74,6 +75,7 @@ def _service(key: str, entry: Mapping[str, Any], mode: str) -> Service:
         server=None if external else entry.get("server"),
         public_name=entry.get("public_name"),
         ports=copied(entry.get("ports", {})),
+        units=tuple(unit.format(**entry.get("settings", {})) for unit in entry.get("units", ())),
         needs=tuple(entry.get("needs", ())),
         settings=copied(entry.get("settings", {})),
         enabled=entry.get("enabled", True),
@@ -125,4 +127,5 @@ def _integration(key: str, entry: Mapping[str, Any], mode: str) -> Integration:
         not_applicable=copied(entry.get("not_applicable")),
         enabled=entry.get("enabled", True),
         supported=entry.get("supported", False),
+        orchestration=entry.get("orchestration"),
     )

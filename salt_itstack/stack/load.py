@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Invalid, Problem
+from ..loader import data_file
 from . import schema
 from .build import build
 from .layer import check_layer
@@ -15,13 +16,13 @@ from .model import Stack
 from .reading import read_file, usable
 from .validate import check_whole
 
-HERE = Path(__file__).parent
-BUILT_IN = ("servers.yaml", "services.yaml", "integrations.yaml")
+BUILT_IN = tuple(data_file(f"stack/{name}.yaml") for name in ("servers", "services", "integrations"))
 EXTRA = "the master's configuration, itstack:map"
 _KEPT = 4
 
 _Mark = tuple[str, int, int]
 _documents: dict[Any, tuple[dict[str, Any], list[str]]] = {}
+_shared: dict[Any, Stack] = {}
 _built_in: dict[tuple[_Mark, ...], Base] = {}
 
 
@@ -31,8 +32,8 @@ class Base:
     def __init__(self) -> None:
         problems: list[Problem] = []
         self.document: dict[str, Any] = {}
-        for name in BUILT_IN:
-            self.document = merged(self.document, read_file(HERE / name, problems))
+        for path in BUILT_IN:
+            self.document = merged(self.document, read_file(path, problems))
         if problems:
             raise Invalid(problems)
         self.kinds: dict[str, Any] = self.document.pop("kinds")
@@ -56,6 +57,7 @@ def load(
     directory: str | os.PathLike[str] | None = None,
     extra: Mapping[str, Any] | None = None,
     files: Iterable[str | os.PathLike[str]] | None = None,
+    shared: bool = False,
 ) -> Stack:
     """
     The stack that the built-in map and the user's own additions make together.
@@ -66,6 +68,9 @@ def load(
         A mapping of the same form, which wins over all files.
     files
         Further files, read after those of the directory.
+    shared
+        Give the same object to all who ask so, as long as no file changes: for those who only read it, such
+        as the pillar of each of a thousand minions.
 
     Raises :class:`Invalid` with all problems at once.
     """
@@ -74,7 +79,14 @@ def load(
     paths = _paths(directory, problems, warnings)
     paths += [Path(path) for path in files or ()]
     mine = {} if extra is None else usable(extra, EXTRA, problems)
-    key = (_marks([HERE / name for name in BUILT_IN]), _marks(paths), _frozen(mine))
+    key = (_marks(BUILT_IN), _marks(paths), _frozen(mine))
+    if shared and not problems:
+        whole = (key, tuple(warnings))
+        if whole not in _shared:
+            stack = load(directory, extra, files)
+            _shared.clear()
+            _shared[whole] = stack
+        return _shared[whole]
     if not problems and key in _documents:
         document, remarks = _documents[key]
         return build(document, [*warnings, *remarks])
@@ -88,13 +100,15 @@ def load(
     return build(document, [*warnings, *remarks])
 
 
-def load_for(opts: Mapping[str, Any]) -> Stack:
+def load_for(opts: Mapping[str, Any], shared: bool = False) -> Stack:
     """
     The stack of a Salt master.
 
     opts
         The master's configuration. ``itstack:directory`` says where the map files are, by default in
         ``itstack.d`` beside the configuration file; ``itstack:map`` is merged over them.
+    shared
+        As of :func:`load`.
 
     Raises :class:`Invalid`.
     """
@@ -123,7 +137,7 @@ def load_for(opts: Mapping[str, Any]) -> Stack:
                 "write the path of a folder",
             )
         )
-    return load(directory, mine.get("map"))
+    return load(directory, mine.get("map"), shared=shared)
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,7 +183,7 @@ def _remember(value: Any, path: tuple[Any, ...], file: str, origins: dict[tuple[
 
 
 def _base() -> Base:
-    mark = _marks([HERE / name for name in BUILT_IN])
+    mark = _marks(BUILT_IN)
     if mark not in _built_in:
         _built_in.clear()
         _built_in[mark] = Base()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -116,6 +117,7 @@ class Service:
     server: str | None = None
     public_name: str | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
+    units: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     enabled: bool = True
@@ -148,7 +150,12 @@ class Service:
 
 @dataclass(frozen=True)
 class Integration:
-    """One arrow between two services."""
+    """
+    One arrow between two services.
+
+    ``orchestration`` names the trigger that is our own orchestration's: it is pulled whether or not the
+    source is there.
+    """
 
     id: str
     number: int
@@ -171,6 +178,7 @@ class Integration:
     not_applicable: Mapping[str, Any] | None = None
     enabled: bool = True
     supported: bool = False
+    orchestration: str | None = None
 
     @property
     def consumer(self) -> str | None:
@@ -201,7 +209,12 @@ class End:
 
 @dataclass(frozen=True)
 class Stack:
-    """The whole map. Services stand in the order of their phases, integrations in that of their numbers."""
+    """
+    The whole map. Services stand in the order of their phases, integrations in that of their numbers.
+
+    Nothing in it changes, so what follows from it is found once: a master compiles a pillar for each of its
+    minions from the same object.
+    """
 
     domain: str
     realm: str
@@ -213,6 +226,7 @@ class Stack:
     integrations: Mapping[str, Integration]
     sandbox: Mapping[str, Any] = field(default_factory=dict)
     periods: Mapping[str, Any] = field(default_factory=dict)
+    repairs: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -273,11 +287,24 @@ class Stack:
         that it waits for. An external one runs already: only the latter come before it is written to.
         """
         service = self.service(service_id)
-        found = dict.fromkeys(() if service.external else service.needs)
+        own = () if service.external else service.needs
+        return tuple(dict.fromkeys((*own, *self._waited_for.get(service_id, ()))))
+
+    @cached_property
+    def _waited_for(self) -> dict[str, list[str]]:
+        """The other ends that services wait for, by service."""
+        found: dict[str, list[str]] = {}
         for item in self.integrations.values():
-            if item.consumer == service_id and item.provider and not self._obstacle(item)[0]:
-                found.setdefault(item.provider)
-        return tuple(found)
+            if self._obstacle(item)[0]:
+                continue
+            if item.consumer and item.provider:
+                found.setdefault(item.consumer, []).append(item.provider)
+            # What only a server can make, its readers wait for.
+            if item.secret and item.secret.producer and self.active(item.id):
+                for reader in item.secret.services:
+                    if reader != item.secret.producer:
+                        found.setdefault(reader, []).append(item.secret.producer)
+        return found
 
     def deployable(self) -> list[str]:
         """The services that a deploy has a step for: those it starts, and external ones it may write to."""
@@ -289,9 +316,15 @@ class Stack:
 
     def present(self) -> list[str]:
         """The services that integrations can rely on: deployable ones and external ones."""
-        return [
-            item.id for item in self.services.values() if item.enabled and (item.supported or item.external)
-        ]
+        return list(self._present)
+
+    @cached_property
+    def _present(self) -> dict[str, None]:
+        return {
+            item.id: None
+            for item in self.services.values()
+            if item.enabled and (item.supported or item.external)
+        }
 
     def why_absent(self, service_id: str) -> str:
         """Why a service is not present, or an empty text."""
@@ -316,11 +349,45 @@ class Stack:
 
     def services_on(self, minion: str) -> list[str]:
         """The services that a deploy has a step for on this minion."""
-        return [service_id for service_id in self.deployable() if self.minion(service_id) == minion]
+        return list(self._services_by_minion.get(minion, ()))
+
+    @cached_property
+    def _services_by_minion(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for service_id in self.deployable():
+            found.setdefault(self.minion(service_id), []).append(service_id)
+        return found
 
     def ends_on(self, minion: str) -> list[End]:
         """The ends of active integrations that this minion configures."""
-        return [end for end in self.ends() if self.minion(end.service.id) == minion]
+        return list(self._ends_by_minion.get(minion, ()))
+
+    @cached_property
+    def _ends_by_minion(self) -> dict[str, list[End]]:
+        found: dict[str, list[End]] = {}
+        for end in self.ends():
+            found.setdefault(self.end_minion(end.integration.id, end.side), []).append(end)
+        return found
+
+    def end_minion(self, integration_id: str, side: str) -> str:
+        """
+        The minion at one end. For a source that isn't there, and whose part our orchestration plays, it is
+        the one of its server, or the target's where it has none.
+        """
+        item = self.integration(integration_id)
+        end: str = getattr(item, side)
+        if side == SOURCE and self.partial(integration_id):
+            there = self.services[end].enabled and self.server_of(end)
+            return self.minion(end if there else item.target)
+        return self.minion(end)
+
+    def partial(self, integration_id: str) -> str:
+        """
+        What of an active integration is there, and why not the rest; an empty text where all of it is.
+        """
+        item = self.integration(integration_id)
+        why = self.why_absent(item.source) if item.orchestration else ""
+        return f"only the trigger {item.orchestration}: {why}" if why and self.active(item.id) else ""
 
     def ends(self) -> list[End]:
         """Both ends of all active integrations."""
@@ -364,7 +431,8 @@ class Stack:
             return NOT_DEPLOYED, "switched off in the map"
         if item.not_applicable and self._applies(item.not_applicable):
             return NOT_APPLICABLE, item.not_applicable["reason"]
-        absent = [self.why_absent(end) for end in (item.source, item.target, *item.needs)]
+        ends = (item.target,) if item.orchestration else (item.source, item.target)
+        absent = [self.why_absent(end) for end in (*ends, *item.needs)]
         reasons = [reason for reason in dict.fromkeys(absent) if reason]
         if reasons:
             return NOT_DEPLOYED, "; ".join(reasons)
@@ -385,8 +453,12 @@ class Stack:
 
     def secrets(self) -> dict[str, Secret]:
         """The secrets that what is present and active needs, by id."""
+        return dict(self._secrets)
+
+    @cached_property
+    def _secrets(self) -> dict[str, Secret]:
         found: dict[str, Secret] = {}
-        for service_id in self.present():
+        for service_id in self._present:
             service = self.services[service_id]
             own = [service.needed(secret) for secret in service.secrets.values()]
             found.update({secret.id: secret for secret in own if secret})
@@ -403,25 +475,47 @@ class Stack:
 
     def readers(self, secret_id: str) -> frozenset[str]:
         """The minions that may read a secret; none when nothing needs it."""
-        secret = self.secrets().get(secret_id)
-        return self._minions_of(secret.services) if secret else frozenset()
+        return self._readers.get(secret_id, frozenset())
+
+    @cached_property
+    def _readers(self) -> dict[str, frozenset[str]]:
+        found = {secret.id: self._minions_of(secret.services) for secret in self._secrets.values()}
+        for item in self.integrations.values():
+            # Where our orchestration plays the source's part, its server's minion does, though it has no
+            # service.
+            secret = item.secret
+            if secret and secret.id in found and item.source in secret.services and self.partial(item.id):
+                found[secret.id] |= {self.end_minion(item.id, SOURCE)}
+        return found
 
     def secrets_for(self, minion: str) -> list[str]:
         """The ids of the secrets that a minion may read."""
-        return [
-            secret_id
-            for secret_id, secret in self.secrets().items()
-            if minion in self._minions_of(secret.services)
-        ]
+        return list(self._secrets_by_minion.get(minion, ()))
+
+    @cached_property
+    def _secrets_by_minion(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for secret_id, minions in self._readers.items():
+            for minion in minions:
+                found.setdefault(minion, []).append(secret_id)
+        return found
+
+    def made_on(self, minion: str) -> list[str]:
+        """The ids of the secrets that only a server of this minion can make."""
+        return [secret_id for secret_id, producer in self._producers.items() if producer == minion]
 
     def producer(self, secret_id: str) -> str:
         """The minion whose server makes a secret, or an empty text when the master chooses it."""
-        secret = self.secrets().get(secret_id)
-        return self.minion(secret.producer) if secret and secret.producer else ""
+        return self._producers.get(secret_id, "")
+
+    @cached_property
+    def _producers(self) -> dict[str, str]:
+        return {
+            secret.id: self.minion(secret.producer) for secret in self._secrets.values() if secret.producer
+        }
 
     def _minions_of(self, services: Iterable[str]) -> frozenset[str]:
-        present = set(self.present())
-        return frozenset(self.minion(service_id) for service_id in services if service_id in present)
+        return frozenset(self.minion(service_id) for service_id in services if service_id in self._present)
 
 
 def _pick(table: Mapping[str, Any], key: str, what: str) -> Any:

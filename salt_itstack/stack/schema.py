@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import Problem
+from ..errors import Problem, nearest
 from .model import (
     ACCESSES,
     ALPHABET,
@@ -153,6 +152,17 @@ URL = Rule("an http or https address without a password in it", _is_url)
 MODE = one_of(*MODES)
 SIDE = one_of("source", "target")
 SECONDS = Rule("a number of seconds", lambda value: _is_number(value, 1, 10**9))
+BEACON = Rule(
+    "a number of seconds from 5 to 3600",
+    lambda value: _is_number(value, 5, 3600),
+    "each look may hold its minion up for two seconds; null switches it off",
+)
+BUDGET = Rule("a number from 0 to 1000", lambda value: _is_number(value, 0, 1000))
+CHANNEL = Rule(
+    "the name of a channel, of small letters, digits, hyphens and underscores",
+    lambda value: isinstance(value, str) and bool(re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", value)),
+    "leave out the #",
+)
 ANY = Rule("a value", lambda value: True)
 
 SECRET = {
@@ -180,6 +190,7 @@ SERVICE = {
     "phase": PHASE,
     "public_name": LABEL.or_null(),
     "ports": Entries(TEXT, PORT),
+    "units": Listing(TEXT),
     "needs": Listing(ID),
     "settings": Settings(),
     "enabled": FLAG,
@@ -213,6 +224,7 @@ INTEGRATION = {
     "not_applicable": Fields({"reason": TEXT, "when": CONDITION, "unless": CONDITION}, nullable=True),
     "enabled": FLAG,
     "supported": FLAG,
+    "orchestration": TEXT.or_null(),
 }
 STACK = Fields(
     {
@@ -232,8 +244,24 @@ STACK = Fields(
         "ca_file": Rule("an absolute path", lambda value: isinstance(value, str) and value.startswith("/")),
         "mode": MODE,
         "only": Listing(ID, nullable=True),
-        "sandbox": Fields({"person": TEXT.or_null(), "group": TEXT.or_null()}),
-        "periods": Fields({"enforce": SECONDS, "verify": SECONDS}),
+        "sandbox": Fields({"person": TEXT.or_null(), "group": TEXT.or_null(), "channel": TEXT.or_null()}),
+        "periods": Fields(
+            {
+                "enforce": SECONDS.or_null(),
+                "splay": SECONDS,
+                "verify": SECONDS,
+                "beacon": BEACON.or_null(),
+            }
+        ),
+        "repairs": Fields(
+            {
+                "cooldown": SECONDS,
+                "budget_per_hour": BUDGET,
+                "budget_of_all": BUDGET,
+                "fight_hold": SECONDS,
+                "channel": CHANNEL.or_null(),
+            }
+        ),
         "servers": Entries(MINION, Fields(SERVER), removable=True),
         "services": Entries(ID, Fields(SERVICE)),
         "integrations": Entries(ID, Fields(INTEGRATION)),
@@ -268,15 +296,6 @@ def shown(value: Any, path: Iterable[Any] = ()) -> Any:
 def dotted(path: Iterable[Any]) -> str:
     """A path of keys as a person writes it."""
     return ".".join(str(key) if len(str(key)) <= 60 else str(key)[:57] + "..." for key in path)
-
-
-def nearest(word: Any, known: Iterable[str]) -> str:
-    """A remedy that names the nearest known word, or all of them."""
-    names = [str(name) for name in known]
-    close = difflib.get_close_matches(str(word)[:60], names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"known are {', '.join(names)}" if names else "take it out"
 
 
 def check(node: Any, value: Any, path: tuple[Any, ...], file: str, problems: list[Problem]) -> Any:

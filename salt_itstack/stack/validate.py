@@ -123,6 +123,16 @@ class _Whole:
             for need in entry.get("needs", ()):
                 self._known(need, (*path, "needs"))
             self._check_choices(path, entry)
+            self._check_units(path, entry)
+
+    def _check_units(self, path: Path, entry: Mapping[str, Any]) -> None:
+        settings = entry.get("settings", {})
+        for unit in entry.get("units", ()):
+            try:
+                unit.format(**settings)
+            except (LookupError, ValueError, AttributeError, TypeError):
+                remedy = f"what stands in braces is one of {', '.join(settings) or '(it has no settings)'}"
+                self.refuse((*path, "units"), unit, "can't be filled in from the settings", remedy)
 
     def _check_external(self, path: Path, external: Mapping[str, Any]) -> None:
         for name, how in self.services[path[1]].get("secrets", {}).items():
@@ -205,6 +215,14 @@ class _Whole:
                 consumer, provider = entry.get(waits), entry.get("source" if waits == "target" else "target")
                 if consumer in graph and provider in graph:
                     graph[consumer].append(provider)
+            producer = (entry.get("secret") or {}).get("producer")
+            if producer and entry.get("enabled", True):
+                maker = entry.get(producer)
+                ends = [entry.get(side) for side in ("source", "target")]
+                for reader in entry["secret"].get("readers") or ("source", "target"):
+                    one = entry.get(reader) if reader in ("source", "target") else reader
+                    if one != maker and one in graph and maker in graph and all(end in graph for end in ends):
+                        graph[one].append(maker)
         for _ in range(_MOST_CYCLES):
             cycle = find_cycle(graph)
             if not cycle:

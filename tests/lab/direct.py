@@ -15,6 +15,8 @@ from salt_itstack.services.freeipa.api import FreeIPA
 
 REALM = "it-stack"
 DATABASE_SERVER, IDENTITY_SERVER, APPLICATION_SERVER = "lab-db1", "lab-id1", "lab-app1"
+PROXY_SERVER = "lab-proxy1"
+ROUTES = "/etc/traefik/dynamic"
 _SECRET = """
 import sys, salt.config
 from salt_itstack.secrets.store import Store
@@ -38,10 +40,14 @@ class Direct:
     def secret(self, identifier: str) -> str:
         """A secret as the master's store had it when it was asked for first."""
         if identifier not in self._secrets:
-            done = self.fleet.inside("lab-master", sys.executable, "-c", _SECRET, identifier)
-            assert done.returncode == 0 and done.stdout, done.stderr
-            self._secrets[identifier] = done.stdout
+            self._secrets[identifier] = self.stored(identifier)
         return self._secrets[identifier]
+
+    def stored(self, identifier: str) -> str:
+        """A secret as the master's store has it now."""
+        done = self.fleet.inside("lab-master", sys.executable, "-c", _SECRET, identifier)
+        assert done.returncode == 0 and done.stdout, done.stderr
+        return done.stdout
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Run SQL as the server's superuser; the rows as psql prints them."""
@@ -134,6 +140,43 @@ class Direct:
         for group in self.keycloak("GET", f"{path}?briefRepresentation=true&max=1000"):
             found += [group["path"], *self.groups(group["id"])]
         return found
+
+    def mattermost(self, method: str, path: str, body: Any = None) -> Any:
+        """Send a request to Mattermost's API as the administrator; the answer's JSON."""
+        pool = urllib3.HTTPConnectionPool(
+            self.fleet.lab.servers[APPLICATION_SERVER].address, 8065, timeout=30, retries=False
+        )
+        account = {"login_id": "salt-itstack", "password": self.secret("mattermost-admin")}
+        with pool:
+            session = pool.request("POST", "/api/v4/users/login", body=json.dumps(account))
+            assert session.status == 200, session.data
+            answer = pool.request(
+                method,
+                f"/api/v4{path}",
+                headers={"Authorization": f"Bearer {session.headers['Token']}"},
+                body=None if body is None else json.dumps(body),
+            )
+        assert answer.status < 300, f"{method} {path}: {answer.status} {answer.data!r}"
+        return json.loads(answer.data)
+
+    def messages(self, channel: str) -> list[str]:
+        """What was said last in a channel of Mattermost."""
+        team = self.mattermost("GET", "/teams/name/it-stack")["id"]
+        place = self.mattermost("GET", f"/teams/{team}/channels/name/{channel}")["id"]
+        posts = self.mattermost("GET", f"/channels/{place}/posts?per_page=200")
+        return [posts["posts"][identifier]["message"] for identifier in posts["order"]]
+
+    def delete_hooks(self) -> None:
+        """Delete all of Mattermost's incoming hooks."""
+        hooks = self.mattermost("GET", "/hooks/incoming?per_page=200")
+        assert hooks, "there is none"
+        for hook in hooks:
+            self.mattermost("DELETE", f"/hooks/incoming/{hook['id']}")
+
+    def edit_route(self, router: str, before: str, after: str) -> None:
+        """Replace a text in the document of a route."""
+        self.fleet.shell(PROXY_SERVER, f"sed -i 's|{before}|{after}|' {ROUTES}/itstack-{router}.yml")
+        assert after in self.fleet.shell(PROXY_SERVER, f"cat {ROUTES}/itstack-{router}.yml")
 
     def people(self) -> str:
         """Who Keycloak has imported, as its database says: also while the directory is down."""

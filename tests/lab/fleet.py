@@ -11,9 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from salt_itstack.lab import client
 from salt_itstack.lab.settings import Lab, choose
 
+#: Read after the lab's own file.
+PERIODS_FILE = "/etc/salt/itstack.d/zz-periods.yaml"
 CLI = [sys.executable, "-m", "salt_itstack.lab"]
 HERE = Path(__file__).parent
 
@@ -120,6 +124,14 @@ class Fleet:
         (steps,) = json.loads(done.stdout)["data"].values()
         assert isinstance(steps, dict), steps
         return {step["__id__"]: step for step in steps.values()}
+
+    def periods(self, **seconds: int | None) -> None:
+        """Have every minion look, and be enforced, at these periods of the map; ``None``: not at all."""
+        text = yaml.safe_dump({"periods": seconds})
+        self.shell("lab-master", f"cat > {PERIODS_FILE}", stdin=text)
+        minions = ",".join(self.lab.servers)
+        answers = self.salt(minions, "saltutil.refresh_pillar", "wait=True", "timeout=60")
+        assert set(answers.values()) == {True}, answers
 
     def rows(self, fresh: bool = True) -> dict[str, dict[str, Any]]:
         """The matrix, by integration."""

@@ -1,4 +1,4 @@
-"""What each of the first integrations is tested with: its states, and what breaks it by hand."""
+"""What each integration is tested with: its states, and what breaks it by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from direct import APPLICATION_SERVER, DATABASE_SERVER, IDENTITY_SERVER, REALM, Direct
+from direct import APPLICATION_SERVER, DATABASE_SERVER, IDENTITY_SERVER, PROXY_SERVER, REALM, ROUTES, Direct
 
 from salt_itstack.lab.specifications import NEXTCLOUD_ROOT
 
@@ -93,8 +93,26 @@ def _keycloak_nextcloud(direct: Direct) -> None:
     direct.occ("user_oidc:provider", "keycloak", "--mapping-uid=sub", "--scope=openid")
 
 
+def _postgresql_mattermost(direct: Direct) -> None:
+    direct.sql("GRANT TEMPORARY ON DATABASE mattermost TO PUBLIC; ALTER ROLE mattermost_user CREATEROLE")
+
+
+def _traefik_nextcloud(direct: Direct) -> None:
+    direct.edit_route("nextcloud", "Host(`[^`]*`)", "Host(`elsewhere.example`)")
+    direct.occ("config:system:set", "trusted_proxies", "--type=json", "--value=[]")
+
+
+def _traefik_mattermost(direct: Direct) -> None:
+    direct.edit_route("mattermost", "stsSeconds: .*", "stsSeconds: 7")
+
+
+def _taiga_mattermost(direct: Direct) -> None:
+    for hook in direct.mattermost("GET", "/hooks/incoming?per_page=200"):
+        direct.mattermost("PUT", f"/hooks/incoming/{hook['id']}", {**hook, "channel_locked": True})
+
+
 def promises(network: str) -> dict[str, Promise]:
-    """The five, by id; ``network`` is the first three numbers of the lab's addresses."""
+    """All of them, by id; ``network`` is the first three numbers of the lab's addresses."""
     postgresql = {"host": f"{network}.12", "port": 5432, "database": "postgres"}
     redis = {"host": f"{network}.12", "port": 6379, "user": "salt-itstack"}
     keycloak = {"client_id": "salt-itstack", "ca": "/etc/ssl/certs/ca-certificates.crt"}
@@ -122,7 +140,100 @@ def promises(network: str) -> dict[str, Promise]:
     database_denied, database_unreachable = on_postgresql(
         "itstack_postgresql.database_present", "nextcloud_user"
     )
+    mattermost_denied, mattermost_unreachable = on_postgresql(
+        "itstack_postgresql.role_present", "mattermost_user"
+    )
+
+    def routed(
+        application: str, drift: Callable[[Direct], None], others: tuple[str, ...], verdict: Any
+    ) -> Promise:
+        row = f"traefik-{application}"
+        document = {
+            "http": {
+                "routers": {"wiki": {"rule": "Host(`wiki.example`)", "service": "wiki"}},
+                "services": {"wiki": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:9"}]}}},
+            }
+        }
+
+        def refused(url: str, *words: str) -> Refusal:
+            arguments = {"name": "wiki", "document": document, "directory": ROUTES, "profile": {"url": url}}
+            return Refusal(Single(PROXY_SERVER, "itstack_traefik.document_present", arguments), words)
+
+        states = {
+            **({APPLICATION_SERVER: others} if others else {}),
+            PROXY_SERVER: (f"{row}: route {application}",),
+        }
+        return Promise(
+            states=states,
+            drift=drift,
+            repair=states,
+            verdict=verdict,
+            removal=(
+                Single(
+                    PROXY_SERVER,
+                    "itstack_traefik.document_absent",
+                    {"name": application, "directory": ROUTES},
+                ),
+            ),
+            # Its API has no login: what can be wrong is whom one talks to.
+            denied=refused(f"http://{network}.13:8065", "Traefik", "correct the address"),
+            unreachable=refused("http://127.0.0.1:8081", "Traefik", "8081"),
+        )
+
+    def hooked(profile: dict[str, Any], *words: str) -> Refusal:
+        arguments = {
+            "name": "wiki",
+            "kind": "mattermost-incoming",
+            "source": {"file": "/etc/wiki/chat-address"},
+            "target": {"team": "it-stack", "channel": "ops-alerts", "profile": profile},
+        }
+        return Refusal(Single(APPLICATION_SERVER, "itstack_webhook.present", arguments), words)
+
     return {
+        "postgresql-mattermost": Promise(
+            states={
+                DATABASE_SERVER: (
+                    "postgresql-mattermost: role mattermost_user",
+                    "postgresql-mattermost: database mattermost",
+                )
+            },
+            drift=_postgresql_mattermost,
+            repair={
+                DATABASE_SERVER: (
+                    "postgresql-mattermost: role mattermost_user",
+                    "postgresql-mattermost: database mattermost",
+                )
+            },
+            verdict=("drifted", ("role mattermost_user (create_roles)", "database mattermost (access)")),
+            removal=(),
+            denied=mattermost_denied,
+            unreachable=mattermost_unreachable,
+        ),
+        "traefik-nextcloud": routed(
+            "nextcloud", _traefik_nextcloud, ("traefik-nextcloud: trusted proxy",), ("broken", ("404",))
+        ),
+        "traefik-mattermost": routed(
+            "mattermost", _traefik_mattermost, (), ("drifted", ("route mattermost (document)",))
+        ),
+        "taiga-mattermost": Promise(
+            states={APPLICATION_SERVER: ("taiga-mattermost: hook",)},
+            drift=_taiga_mattermost,
+            repair={APPLICATION_SERVER: ("taiga-mattermost: hook",)},
+            # The probe speaks into another channel, which a hook locked to its own doesn't let through.
+            verdict=("broken", ("nothing can be said through the hook",)),
+            # Its removal is tested with what it is made anew for: the address.
+            removal=(),
+            denied=hooked(
+                {"url": f"http://{network}.13:8065", "user": "salt-itstack", "password": WRONG},
+                "Mattermost",
+                "check the profile's account",
+            ),
+            unreachable=hooked(
+                {"url": f"http://{network}.13:8066", "user": "salt-itstack", "password": WRONG},
+                "Mattermost",
+                "8066",
+            ),
+        ),
         "postgresql-keycloak": Promise(
             states={
                 DATABASE_SERVER: (

@@ -1,4 +1,4 @@
-"""The main job: from nothing to five proved integrations, and what a second run and a dry run say."""
+"""The main job: from nothing to nine proved integrations, and what a second run and a dry run say."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ PROVED = {
     "postgresql-keycloak",
     "postgresql-nextcloud",
     "redis-nextcloud",
+    "postgresql-mattermost",
+    "taiga-mattermost",
+    "traefik-nextcloud",
+    "traefik-mattermost",
 }
 
 
 def test_every_step_of_the_first_run_succeeds(deployed):
-    failed = {name: step["comment"] for name, step in deployed.first.items() if step["result"] is False}
+    failed = {
+        name: (step["comment"], step["changes"])
+        for name, step in deployed.first.items()
+        if step["result"] is False
+    }
     assert not failed
     assert {"preflight", "freeipa", "postgresql", "redis", "keycloak", "nextcloud"} <= set(deployed.first)
 

@@ -16,12 +16,16 @@ from promises import WRONG
 
 from salt_itstack.lab import client
 
-FIVE = {
+ALL = {
     "freeipa-keycloak",
     "keycloak-nextcloud",
     "postgresql-keycloak",
     "postgresql-nextcloud",
     "redis-nextcloud",
+    "postgresql-mattermost",
+    "taiga-mattermost",
+    "traefik-nextcloud",
+    "traefik-mattermost",
 }
 DEPLOYED = f"{IDENTITY_SERVER},{DATABASE_SERVER},{APPLICATION_SERVER}"
 
@@ -32,7 +36,7 @@ def direct(deployed):
     yield Direct(deployed)
     report, told = deploy(deployed)
     assert (report["failures"], report["changes"]) == ([], 0), told
-    assert working(report) == FIVE
+    assert working(report) == ALL
 
 
 def deploy(fleet, *words):
@@ -182,7 +186,7 @@ def test_keycloak_killed_while_its_step_runs(deployed, direct):
     assert "Traceback" not in out + told
     report, told = deploy(deployed)
     assert report["failures"] == [], told
-    assert working(report) == FIVE
+    assert working(report) == ALL
     assert_no_duplicates(direct)
 
 
@@ -217,7 +221,7 @@ def test_the_directory_is_down(deployed, direct):
         run = deployed.highstates(IDENTITY_SERVER)[IDENTITY_SERVER]
     assert set(changed(run)) == {"freeipa: running"}
     assert all(state["result"] is True for state in run.values())
-    assert {name for name, row in deployed.rows().items() if row["state"] == "works"} == FIVE
+    assert {name for name, row in deployed.rows().items() if row["state"] == "works"} == ALL
     assert (direct.people(), direct.groups()) == (people, groups)
 
 
@@ -237,7 +241,7 @@ def test_the_master_is_killed_in_the_middle_of_a_deploy(deployed, direct):
     wait_for(lambda: _answered(deployed), "all minions are back", seconds=120)
     report, told = deploy(deployed)
     assert (report["failures"], report["retcode"]) == ([], 0), told
-    assert working(report) == FIVE
+    assert working(report) == ALL
     assert_no_duplicates(direct)
 
 
@@ -267,7 +271,9 @@ def test_what_needs_a_broken_service_isnt_started_and_all_else_goes_on(deployed,
     assert "no_such_setting" in failure, "the reason is the server's own"
     assert "redis on lab-db1: ready, 1 changes" in told
     assert "keycloak on lab-id1" not in told
-    assert "not started, because something they need failed: keycloak, nextcloud" in report["notes"]
+    assert (
+        "not started, because something they need failed: keycloak, nextcloud, mattermost" in report["notes"]
+    )
     states = {row["id"]: row["state"] for row in report["rows"]}
     assert states["postgresql-keycloak"] == states["postgresql-nextcloud"] == "broken"
 
@@ -280,7 +286,7 @@ def test_what_needs_a_broken_service_isnt_started_and_all_else_goes_on(deployed,
     }
     assert report["changes"] == 1
     assert told.index("redis on lab-db1: ready") < told.index("keycloak on lab-id1 …")
-    assert working(report) == FIVE
+    assert working(report) == ALL
 
 
 def test_a_selection_of_services_starts_these_alone(deployed, direct):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def small(tmp_path: Path) -> Iterator[Lab]:
     """A lab of one server that isn't running yet."""
     found = choose("127.0.62", str(tmp_path / "lab"), None, ["lab-db1"])
+    yield found
+    command(found, "reset", check=False)
+    assert not members(found)
+
+
+@pytest.fixture
+def neighbour(tmp_path: Path) -> Iterator[Lab]:
+    """Another lab of the same server on the same machine, which isn't running yet either."""
+    found = choose("127.0.64", str(tmp_path / "neighbour"), None, ["lab-db1"])
     yield found
     command(found, "reset", check=False)
     assert not members(found)
@@ -319,6 +329,44 @@ def test_taken_port_is_told_before_anything_starts(small: Lab) -> None:
     assert "taken already: 127.0.62.12:6379. Remedy: " in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not members(small)
+
+
+def test_two_labs_side_by_side_share_nothing_and_one_outlives_the_other(small: Lab, neighbour: Lab) -> None:
+    def bring_up(lab: Lab) -> tuple[dict, dict, str]:
+        command(lab, "up", "--no-deploy")
+        line = "salt-run --out=json itstack.deploy services='[redis]'"
+        report = json.loads(command(lab, "shell", "-c", line).stdout)
+        line = "salt-run --out=newline_values_only sdb.get sdb://itstack/redis-admin"
+        secret = command(lab, "shell", "-c", line).stdout.strip()
+        return report, salt(lab, "*", "service.start", "postgresql"), secret
+
+    def look(lab: Lab, other: Lab) -> tuple[str, str, str]:
+        name = salt(lab, "lab-db1", "cmd.run", "getent ahostsv4 lab-db1.it-stack.lab")["lab-db1"]
+        profile = {"host": f"{other.network}.12", "user": "salt-itstack", "password": "secret://redis-admin"}
+        refused = salt(lab, "lab-db1", "itstack_redis.users", f"profile={json.dumps(profile)}")["lab-db1"]
+        return name, refused, salt(lab, "lab-db1", "itstack_redis.users")["lab-db1"]
+
+    both = (small, neighbour)
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(bring_up, both))
+        seen = list(pool.map(look, both, both[::-1]))
+    for report, started, secret in made:
+        assert report["failures"] == [] and report["steps"]["redis"] == "done", report
+        assert started == {"lab-db1": True}, "a master has its own minion, a minion its own server"
+        assert len(secret) >= 20
+    assert made[0][2] != made[1][2], "each lab has its own store"
+    for lab, other, (name, refused, own) in zip(both, both[::-1], seen):
+        assert {row.split()[0] for row in name.splitlines()} == {f"{lab.network}.12"}, name
+        assert f"{other.network}.12:6379 may not log in" in refused, refused
+        assert "salt-itstack" in own
+
+    before = servers(neighbour)
+    command(small, "stop")
+    assert not members(small) and servers(neighbour) == before
+    one = salt(neighbour, "lab-db1", "cmd.run", "psql -Atc 'select 1'", "runas=postgres")
+    assert one == {"lab-db1": "1"}
+    assert "salt-itstack" in salt(neighbour, "lab-db1", "itstack_redis.users")["lab-db1"]
+    assert command(small, "status", check=False).returncode == 3
 
 
 @pytest.mark.parametrize(

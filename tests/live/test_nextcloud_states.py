@@ -244,6 +244,21 @@ def test_hand_made_drift_of_system_configuration_is_repaired_and_neighbours_stay
     assert installed.by_hand("config:system:get", "redis", "password") == REDIS_PASSWORD
 
 
+def test_what_has_to_be_among_a_list_is_added_and_the_rest_of_it_stays(installed):
+    wanted = {"trusted_proxies": ["10.0.50.15"]}
+    assert assert_converges(installed, "system_config_present", members=wanted) == {
+        "trusted_proxies": {"old": None, "new": ["10.0.50.15"]}
+    }
+    installed.by_hand("config:system:set", "trusted_proxies", "--type=json", '--value=["192.0.2.7"]')
+    assert assert_converges(installed, "system_config_present", members=wanted) == {
+        "trusted_proxies": {"old": ["192.0.2.7"], "new": ["192.0.2.7", "10.0.50.15"]}
+    }
+    installed.state("system_config_present", values={"trusted_proxies": "no list"})
+    refused = installed.state("system_config_present", members=wanted)
+    assert refused["result"] is False and "members:trusted_proxies" in refused["comment"]
+    assert installed.by_hand("config:system:get", "trusted_proxies") == "no list"
+
+
 def test_keys_are_removed_at_any_depth(installed):
     installed.state("system_config_present", values=SYSTEM)
     assert_converges(installed, "system_config_absent", keys=["redis:password", "overwriteprotocol", "none"])

@@ -29,6 +29,9 @@ READERS = {
     "postgresql-nextcloud": {"lab-db1", "lab-app1"},
     "redis-nextcloud": {"lab-db1", "lab-app1"},
     "keycloak-nextcloud": {"lab-id1", "lab-app1"},
+    "mattermost-admin": {"lab-app1"},
+    "postgresql-mattermost": {"lab-db1", "lab-app1"},
+    "taiga-mattermost": {"lab-mgmt1"},
     "sandbox-person": {"lab-id1", "lab-app1"},
 }
 
@@ -205,7 +208,8 @@ def tops(master, minion, grains=None):
     [
         ("lab-id1", {"itstack.freeipa", "itstack.keycloak"}),
         ("lab-db1", {"itstack.postgresql", "itstack.redis"}),
-        ("lab-app1", {"itstack.nextcloud"}),
+        ("lab-app1", {"itstack.nextcloud", "itstack.mattermost"}),
+        ("lab-proxy1", {"itstack.traefik"}),
         ("lab-mgmt1", set()),
         ("master_master", set()),
         ("stranger", set()),

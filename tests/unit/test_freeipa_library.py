@@ -7,6 +7,7 @@ import pytest
 from salt_itstack.errors import Conflict, Denied, Invalid, Missing, Rejected, Unreachable, Unsupported
 from salt_itstack.reconcile import diff
 from salt_itstack.secrets import fingerprint
+from salt_itstack.services.freeipa import ready
 from salt_itstack.services.freeipa.api import failure, member_failures
 from salt_itstack.services.freeipa.resources import GROUP, SYSTEM_ACCOUNT, USER, cycle, moment
 
@@ -166,3 +167,9 @@ def test_fingerprints(tmp_path):
     assert fingerprint.known(opts, "thing", "canary") is None
     fingerprint.forget(opts, "thing")
     fingerprint.forget(opts, "thing")
+
+
+def test_readiness_without_dnspython_names_the_package(monkeypatch):
+    monkeypatch.setattr(ready, "dns", None)
+    with pytest.raises(Unsupported, match=r"dnspython.*Remedy: .*salt-pip install dnspython"):
+        ready.readiness({"address": "127.0.0.1", "fqdn": "ipa.it-stack.lab", "domain": "it-stack.lab"})

@@ -11,7 +11,9 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PLUGINS = sorted(path for folder in ROOT.glob("_*") for path in folder.glob("*.py"))
 SLS = sorted(
-    str(path.relative_to(ROOT)) for kind in ("states", "orchestrate") for path in (ROOT / kind).rglob("*.sls")
+    str(path.relative_to(ROOT))
+    for kind in ("states", "orchestrate", "reactor")
+    for path in (ROOT / kind).rglob("*.sls")
 )
 COMMANDS = {
     "ruff": ["ruff", "check", "."],
@@ -43,7 +45,7 @@ def imported(path):
 @pytest.mark.parametrize("path", PLUGINS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_plugin_imports_neither_the_lab_nor_another_plugin(path):
     # In a checkout the plug-ins aren't part of the package, so the import linter doesn't see them.
-    others = ("lab", "modules", "states", "runners", "pillar", "tops", "sdb", "output")
+    others = ("lab", "modules", "states", "runners", "pillar", "tops", "sdb", "output", "beacons", "engines")
     for name in imported(path):
         assert not name.startswith(tuple(f"salt_itstack.{other}" for other in others)), name
         assert not name.startswith("_"), name

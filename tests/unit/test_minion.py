@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import salt.config
@@ -25,6 +26,7 @@ EXTERNAL = {
     "postgresql": FAR,
     "redis": FAR,
     "keycloak": {**FAR, "url": "https://sso.a.example"},
+    "mattermost": {**FAR, "url": "https://chat.a.example"},
 }
 #: What a service that nobody here installed must not see.
 INSTALLING = {"pkg", "service", "user", "file", "cmd", "archive", "module"}
@@ -34,6 +36,7 @@ PROVIDED = {
     "postgresql": {"role_present", "database_present"},
     "redis": {"user_present"},
     "keycloak": {"realm_present", "federation_present", "client_present"},
+    "mattermost": {"team_present", "channel_present"},
 }
 
 
@@ -176,7 +179,7 @@ def test_the_end_of_an_integration_is_proved_by_the_speaker_too(tmp_path, monkey
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"mode": "observe"}], ids=str)
-@pytest.mark.parametrize("service", ["keycloak", "nextcloud"])
+@pytest.mark.parametrize("service", ["keycloak", "mattermost", "nextcloud"])
 def test_without_a_database_that_may_be_written_only_that_service_fails(service, change, tmp_path):
     stack = load(extra={"integrations": {f"postgresql-{service}": change}})
     found = states(service, of(stack, stack.minion(service)), tmp_path)
@@ -248,6 +251,37 @@ def test_how_the_way_to_the_database_is_encrypted(tls, rule, url, tmp_path):
     ).read()  # fmt: skip
     (line,) = [line for line in text.splitlines() if line.startswith("db-url=")]
     assert line.endswith(f":5432/{url}")
+
+
+@pytest.mark.parametrize(
+    ("tls", "rule", "options_of_it"),
+    [
+        ("prefer", "host", "sslmode=require"),
+        ("require", "hostssl", "sslmode=require"),
+        ("disable", "host", "sslmode=disable"),
+        ("verify-full", "hostssl", "sslmode=verify-full&sslrootcert=%2Fca.pem"),
+    ],
+)
+def test_mattermosts_database_is_one_address_whatever_its_password_holds(tls, rule, options_of_it, tmp_path):
+    stack = load(
+        extra={"ca_file": "/ca.pem", "integrations": {"postgresql-mattermost": {"settings": {"tls": tls}}}}
+    )
+    found = states("postgresql", of(stack, "lab-db1"), tmp_path)
+    rules = arguments(found["postgresql: who may come from where"]["itstack_postgresql.hba_present"])["rules"]
+    assert f"{rule} mattermost mattermost_user 10.0.50.13/32 scram-sha-256" in rules
+    pillar = of(stack, "lab-app1")
+    values = pillar["itstack"]["integrations"]["postgresql-mattermost"]["values"]
+    password = """p@ss/w:o?r#d%41 &+"'$\\`ä"""
+    text = salt.template.compile_template(
+        str(folder("sls") / "itstack" / "mattermost" / "database.env"),
+        salt.loader.render(options(pillar, tmp_path), {"itstack.secret": lambda identifier: password}),
+        "jinja", [], [], context={"database": values},
+    ).read()  # fmt: skip
+    (line,) = [line for line in text.splitlines() if line.startswith("MM_SQLSETTINGS_DATASOURCE=")]
+    address = urlsplit(line.partition("=")[2].strip('"'))
+    assert (unquote(address.password), address.username) == (password, "mattermost_user")
+    assert (address.hostname, address.port, address.path) == ("lab-db1.it-stack.lab", 5432, "/mattermost")
+    assert set(address.query.split("&")) == {"connect_timeout=10", *options_of_it.split("&")}
 
 
 def test_every_kind_that_the_map_calls_wired_has_a_module():

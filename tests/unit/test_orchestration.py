@@ -1,6 +1,7 @@
 """The rendered deploy is the plan of the map: its edges, one step per minion at a time, what it refuses."""
 
 import itertools
+import os
 
 import pytest
 import salt.loader
@@ -8,7 +9,7 @@ import salt.template
 
 from salt_itstack.errors import Invalid, ItstackError
 from salt_itstack.loader import folder
-from salt_itstack.orchestration import MARK, PROOFS, Selection, render
+from salt_itstack.orchestration import HANDS_OVER, MARK, PROOFS, Selection, render
 from salt_itstack.stack import load, steps
 
 ONE_SERVER = {
@@ -174,13 +175,16 @@ def test_the_preflight_is_first_and_asks_the_minions_of_the_steps():
 
 def test_exactly_one_proof_runs_after_everything():
     plan, states = rendered(load())
-    everything = {step.id for step in plan}
+    # What a server makes has to be collected, too.
+    everything = {step.id for step in plan} | {f"mattermost{HANDS_OVER}"}
     well, ill = (flat(states[name]) for name in PROOFS)
-    assert well[0] == ill[0] == "salt.runner" and well[1]["name"] == ill[1]["name"] == "itstack.prove"
+    assert well[0] == ill[0] == "salt.runner" and well[1]["name"] == ill[1]["name"] == "itstack.finish"
+    assert (well[1]["kwarg"]["failed"], ill[1]["kwarg"]["failed"]) == (False, True)
     assert {need["salt"] for need in well[1]["require"]} == everything and "onfail" not in well[1]
     assert {need["salt"] for need in ill[1]["onfail"]} == everything
     assert ill[1]["require"] == [{"salt": "preflight"}], "where nothing was touched, nothing is proved"
-    assert not set(PROOFS) & set(rendered(load(), prove=False)[1])
+    unproved = rendered(load(), prove=False)[1]
+    assert all(flat(unproved[name])[1]["kwarg"]["prove"] is False for name in PROOFS), "the locks still end"
 
 
 def test_rendering_is_pure():
@@ -240,7 +244,10 @@ def test_salt_renders_the_sls_to_the_same(master):
     opts = {
         **master.opts, "file_client": "local", "id": "master_master", "grains": {},
         "file_roots": {"base": [str(folder("orchestrate"))]},
-        "pillar": {"itstack_deploy": {"services": ["postgresql", "keycloak"], "prove": False}},
+        "pillar": {
+            "itstack_deploy": {"services": ["postgresql", "keycloak"], "prove": False},
+            "itstack_run": "20260102030405060708",
+        },
     }  # fmt: skip
     path = folder("orchestrate") / "itstack" / "deploy.sls"
     found = salt.template.compile_template(
@@ -251,4 +258,5 @@ def test_salt_renders_the_sls_to_the_same(master):
         [],
         sls="itstack.deploy",
     )
-    assert found == rendered(load(), services=["postgresql", "keycloak"], prove=False)[1]
+    selection = Selection.of({"services": ["postgresql", "keycloak"], "prove": False})
+    assert found == render(load(), selection, {"id": "20260102030405060708", "process": os.getpid()})

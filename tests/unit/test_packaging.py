@@ -12,7 +12,7 @@ import textwrap
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SERVICES = ("freeipa", "keycloak", "nextcloud", "postgresql", "redis")
+SERVICES = ("freeipa", "keycloak", "mattermost", "nextcloud", "postgresql", "redis", "traefik")
 
 #: Asks Salt's own loaders, and prints what they found.
 LOOK = """
@@ -86,6 +86,9 @@ print(json.dumps({
     "output": "itstack_matrix" in salt.loader.outputters(master),
     "sls": files("sls"),
     "orchestrate": files("orchestrate"),
+    "reactor": files("reactor"),
+    "beacon": "itstack.beacon" in salt.loader.beacons(opts, modules),
+    "engine": "itstack_hook.start" in salt.loader.engines(master, {}, {}, {}),
     "roots": configuration()["file_roots"]["base"][1:],
     "integrations": len(load().integrations),
     "ldap": told(directory.accepts, url="ldaps://127.0.0.1:1", dn="uid=x", password="p", timeout=1),
@@ -113,7 +116,7 @@ def source(tmp_path_factory):
     """A copy of what is packaged, so that nothing is built into the checkout, or out of an old build."""
     target = tmp_path_factory.mktemp("source")
     for path in ROOT.iterdir():
-        if path.name.startswith(("_", "salt_itstack", "states", "orchestrate")) and path.is_dir():
+        if path.name.startswith(("_", "salt_itstack", "states", "orchestrate", "reactor")) and path.is_dir():
             if not path.name.endswith((".egg-info", "__pycache__")):
                 shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns("__pycache__"))
         elif path.name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
@@ -173,16 +176,27 @@ def test_each_comes_from_where_it_should(from_wheel, from_checkout):
 
 
 def test_salt_loads_modules_and_states_of_every_service(found):
-    wanted = ["itstack", *(f"itstack_{service}" for service in SERVICES)]
-    assert found["modules"] == found["states"] == wanted
+    wanted = ["itstack", "itstack_link", "itstack_webhook", *(f"itstack_{service}" for service in SERVICES)]
+    assert found["modules"] == found["states"] == sorted(wanted)
     assert found["version"] and found["needs_ready"]
 
 
 def test_salt_loads_the_masters_plugins(found):
-    for name in ("deploy", "status", "secrets", "preflight", "prove", "graph", "config", "secret_import"):
+    for name in (
+        "deploy",
+        "status",
+        "secrets",
+        "preflight",
+        "prove",
+        "graph",
+        "config",
+        "secret_import",
+        "remediate",
+    ):
         assert f"itstack.{name}" in found["runner"]
     assert "keycloak-admin" in found["secrets"]
     assert found["pillar"] and found["tops"] and found["sdb"] and found["output"]
+    assert found["beacon"] and found["engine"]
 
 
 def test_private_names_are_no_functions_of_the_runner(found):
@@ -200,6 +214,7 @@ def test_sls_and_orchestration_are_part_of_the_package(found):
     assert set(found["sls"]) == expected
     assert {f"itstack/{service}/init.sls" for service in SERVICES} <= expected
     assert found["orchestrate"] == ["itstack/deploy.sls"]
+    assert found["reactor"] == ["itstack/enforced.sls", "itstack/made.sls", "itstack/wrong.sls"]
     assert all(pathlib.Path(root).is_absolute() for root in found["roots"]) and len(found["roots"]) == 2
 
 
@@ -228,7 +243,7 @@ def test_the_list_of_packages_is_the_tree():
     }
     tree |= {f"salt_itstack.{path.name[1:]}" for path in ROOT.glob("_*") if any(path.glob("itstack*.py"))}
     # Folders of files that aren't Python packages.
-    tree |= {"salt_itstack.sls", "salt_itstack.orchestrate", "salt_itstack.lab.salt"}
+    tree |= {"salt_itstack.sls", "salt_itstack.orchestrate", "salt_itstack.reactor", "salt_itstack.lab.salt"}
     assert listed == tree
     for name in listed:
         below = pathlib.Path(*name.split("."))

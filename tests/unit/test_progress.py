@@ -27,9 +27,13 @@ class Terminal(io.StringIO):
         return True
 
 
-def published(jid, service, minion):
+RUN = "20260102030405060708"
+
+
+def published(jid, service, minion, run=RUN):
     """As a master announces the job of a step."""
-    arguments = [{"__kwarg__": True, "pillar": {MARK: service, "itstack_run": {"services": [service]}}}]
+    about = {"services": [service], "lock": run}
+    arguments = [{"__kwarg__": True, "pillar": {MARK: service, "itstack_run": about}}]
     return {
         "tag": f"salt/job/{jid}/new",
         "data": {"jid": jid, "fun": "state.highstate", "minions": [minion], "tgt": minion, "arg": arguments},
@@ -75,7 +79,7 @@ def watched(events, answer=None, stream=None):
     if answer is not None:
         sender.send_bytes(json.dumps(answer).encode())
     sender.close()
-    done = progress._watch(Bus(events), receiver, teller, run)
+    done = progress._watch(Bus(events), receiver, teller, run, RUN)
     lines = [re.sub(r"[\d.]+ s\b", "_ s", line).strip() for line in stream.getvalue().splitlines()]
     return lines, run, done
 
@@ -111,6 +115,15 @@ def test_how_a_step_ended_is_told(answer, verdict):
     events = [published("1", "redis", "lab-db1"), returned("1", "lab-db1", answer)]
     lines, _, _ = watched(events, {"return": {}})
     assert lines[-1] == f"_ s  1a  redis on lab-db1: {verdict}, _ s"
+
+
+def test_the_steps_of_another_run_are_not_ours():
+    events = [
+        published("1", "redis", "lab-db1", run="20260102030405999999"),
+        returned("1", "lab-db1", {"a": state()}),
+    ]
+    lines, run, _ = watched(events, {"return": {}})
+    assert lines == [] and run.durations == {}
 
 
 def test_steps_that_run_at_the_same_time_are_told_apart():

@@ -332,3 +332,18 @@ def test_a_server_that_refuses_us_is_never_predicted():
 def test_a_fault_of_our_own_is_not_hidden():
     with pytest.raises(ZeroDivisionError):
         converge("it", lambda test: 1 // 0, False)
+
+
+def test_a_module_that_refused_to_load_is_told_and_other_key_errors_are_not_hidden():
+    def apply(test):
+        raise KeyError("itstack_redis.user_apply")
+
+    done = converge("wiki", apply, False)
+    assert done["result"] is False and done["changes"] == {}
+    assert "no itstack_redis.user_apply" in done["comment"] and "Remedy: `salt-call" in done["comment"]
+
+    def broken(test):
+        raise KeyError("itstack")
+
+    with pytest.raises(KeyError):
+        converge("wiki", broken, False)

@@ -55,8 +55,13 @@ def test_what_is_enforced(service_id, needs):
     assert set(EVERYTHING.needs(service_id)) == needs
 
 
-def test_waves_of_the_first_five():
-    assert order(load()) == [["freeipa"], ["postgresql", "redis"], ["keycloak"], ["nextcloud"]]
+def test_waves_of_what_this_version_deploys():
+    assert order(load()) == [
+        ["freeipa"],
+        ["postgresql", "redis", "traefik"],
+        ["keycloak"],
+        ["nextcloud", "mattermost"],
+    ]
 
 
 @settings(deadline=None, max_examples=200)

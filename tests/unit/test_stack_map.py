@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from salt_itstack import stack as package
 from salt_itstack.stack import PHASES, load
 from salt_itstack.stack.load import BUILT_IN
 from salt_itstack.stack.reading import read_file
@@ -168,10 +165,12 @@ def test_databases_that_are_not_postgresql_say_so(stack):
     assert all(text.startswith("MariaDB") for text in realised.values())
 
 
-def test_this_version_does_the_first_five(stack):
-    assert set(stack.deployable()) == {"freeipa", "postgresql", "redis", "keycloak", "nextcloud"}
+def test_what_this_version_does(stack):
+    wanted = {"freeipa", "postgresql", "redis", "keycloak", "nextcloud", "mattermost", "traefik"}
+    assert set(stack.deployable()) == wanted
     active = [key for key in stack.integrations if stack.active(key)]
-    assert [stack.integrations[key].number for key in active] == [1, 2, 13, 14, 24]
+    assert [stack.integrations[key].number for key in active] == [1, 2, 13, 14, 15, 24, 40, 49, 50]
+    assert {key for key in active if stack.partial(key)} == {"taiga-mattermost"}
 
 
 def test_every_row_that_is_not_active_says_why(stack):
@@ -184,9 +183,9 @@ def test_every_row_that_is_not_active_says_why(stack):
             assert reason
     assert stack.why_inactive("redis-keycloak")[0] == "not applicable"
     assert "forward-auth" in stack.why_inactive("redis-keycloak")[1]
-    assert stack.why_inactive("traefik-nextcloud") == (
+    assert stack.why_inactive("traefik-jitsi") == (
         "not deployed",
-        "traefik can't be deployed by this version",
+        "jitsi can't be deployed by this version",
     )
 
 
@@ -201,6 +200,10 @@ def test_names_and_places(stack):
         ("keycloak-nextcloud", "target"),
         ("postgresql-nextcloud", "target"),
         ("redis-nextcloud", "target"),
+        ("postgresql-mattermost", "target"),
+        ("taiga-mattermost", "target"),
+        ("traefik-nextcloud", "target"),
+        ("traefik-mattermost", "target"),
     }
 
 
@@ -215,14 +218,14 @@ def test_a_secret_is_read_at_both_ends_and_nowhere_else(stack):
 
 def test_the_built_in_files_pass_their_own_check():
     problems: list = []
-    for name in BUILT_IN:
-        document = read_file(Path(package.__file__).parent / name, problems)
+    for path in BUILT_IN:
+        document = read_file(path, problems)
         document.pop("kinds", None)
         for entry in document.get("integrations", {}).values():
             entry.pop("engines", None)
         for entry in document.get("services", {}).values():
             entry.pop("choices", None)
-        check(STACK, document, (), name, problems)
+        check(STACK, document, (), path.name, problems)
     assert problems == []
 
 

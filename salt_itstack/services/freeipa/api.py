@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from requests.adapters import HTTPAdapter
-
 from ...errors import Conflict, Denied, ItstackError, Missing, Rejected, Unreachable, Unsupported
 from ...http import Answer, Session
 
@@ -49,19 +47,6 @@ _LOGIN_REMEDIES = {
 }
 
 
-class _Pinned(HTTPAdapter):
-    """Connects to a bare address while the certificate is checked for the server's own name."""
-
-    def __init__(self, host: str, **options: Any) -> None:
-        self._host = host
-        super().__init__(**options)
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(
-            *arguments, server_hostname=self._host, assert_hostname=self._host, **options
-        )
-
-
 class FreeIPA:
     """
     JSON-RPC of one FreeIPA server, over one session.
@@ -94,7 +79,8 @@ class FreeIPA:
         self._refused: tuple[str, str] | None = None
         self._logged_in = False
         self._http = Session(
-            f"https://{address or host}",
+            f"https://{host}",
+            address=address,
             service=SERVICE,
             ca=ca,
             retries=retries,
@@ -105,9 +91,6 @@ class FreeIPA:
                 "Accept-Language": "en",
             },
         )
-        if address:
-            plain = self._http._session.get_adapter("https://")
-            self._http._session.mount("https://", _Pinned(host, max_retries=plain.max_retries))  # type: ignore[attr-defined]
 
     def call(
         self,

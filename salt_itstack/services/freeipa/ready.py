@@ -6,15 +6,19 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-import dns.exception
-import dns.message
-import dns.query
-import dns.rcode
-import dns.rdatatype
-
-from ...errors import ItstackError, Unreachable
+from ...errors import ItstackError, Unreachable, Unsupported
 from . import directory
 from .api import SERVICE, FreeIPA
+
+try:
+    import dns.exception
+    import dns.message
+    import dns.query
+    import dns.rcode
+    import dns.rdatatype
+except ImportError:
+    # The package asks for it, but where files are only synced nobody does.
+    dns = None  # type: ignore[assignment]
 
 #: Seconds for each question: a gate asks again and again.
 PATIENCE = 2.0
@@ -28,8 +32,13 @@ def readiness(facts: Mapping[str, Any]) -> str:
         ``address``, ``fqdn``, ``domain`` of the server, with ``ca_file``, ``base_dn``, and its ``ports``:
         ``ldap``, ``dns``, ``https``.
 
-    Raises :class:`Unreachable` naming the part that doesn't.
+    Raises :class:`Unreachable` naming the part that doesn't, :class:`Unsupported` without dnspython.
     """
+    if dns is None:
+        raise Unsupported(
+            "whether its DNS answers can't be asked without dnspython", SERVICE,
+            remedy="on this minion: salt-pip install dnspython",
+        )  # fmt: skip
     address, ports = facts["address"], facts.get("ports") or {}
     _directory(address, int(ports.get("ldap", 389)), facts.get("base_dn") or "")
     _names(address, int(ports.get("dns", 53)), facts["domain"])

@@ -29,6 +29,8 @@ def readiness(facts: Mapping[str, Any]) -> str:
         headers={"OCS-APIRequest": "true"},
         timeout=PATIENCE,
         retries=0,
+        # The public name may lead to a proxy, and this is about Nextcloud itself.
+        address=None if facts.get("external") else facts.get("address"),
     )
     try:
         status = http.get("/status.php", accept=(400,))

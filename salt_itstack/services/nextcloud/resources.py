@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ...errors import Invalid, Problem
 from ...reconcile import Field, Resource, same
 
 #: Words in a key whose values are never shown. References are hidden wherever they stand.
@@ -167,6 +168,30 @@ def application(keys: Iterable[str], hidden: Iterable[str]) -> Resource:
 def is_sensitive(path: Iterable[str]) -> bool:
     """Whether a value under these keys is a secret by its name."""
     return any(word in key.casefold() for key in path for word in SENSITIVE)
+
+
+def with_members(found: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Lists with what has to be among them put at their end, where it isn't.
+
+    found
+        The system configuration as it is.
+    members
+        By the list's key.
+
+    Raises :class:`Invalid` for what isn't a list.
+    """
+    result: dict[str, Any] = {}
+    for key, wanted in members.items():
+        there = found.get(key) or []
+        # PHP's lists with gaps.
+        rows = list(there.values()) if isinstance(there, Mapping) else there
+        for value, remedy in ((wanted, "write a list"), (rows, "Nextcloud has no list there: use `values`")):
+            if not isinstance(value, list):
+                raise Invalid(Problem("", f"members:{key}", value, "isn't a list", remedy))
+        lacking = [item for item in wanted if item not in rows]
+        result[key] = [*rows, *lacking] if lacking else there
+    return result
 
 
 def merged(found: Any, wanted: Any) -> Any:

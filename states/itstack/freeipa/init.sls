@@ -4,4 +4,8 @@
 include:
   - itstack.freeipa.service
   - itstack.freeipa.provide
+{%- elif salt["itstack.why_left_alone"]("freeipa") %}
+"freeipa: left alone":
+  itstack.left_alone:
+    - name: freeipa
 {%- endif %}

@@ -17,7 +17,7 @@ include:
       - itstack: "freeipa: ready"
 {%- endfor %}
 
-{%- if sandbox %}
+{%- if sandbox.get("person") %}
 
 "freeipa: person {{ sandbox.person }}":
   itstack_freeipa.user_present:

@@ -5,4 +5,8 @@ include:
   - itstack.keycloak.service
   - itstack.keycloak.realm
   - itstack.keycloak.provide
+{%- elif salt["itstack.why_left_alone"]("keycloak") %}
+"keycloak: left alone":
+  itstack.left_alone:
+    - name: keycloak
 {%- endif %}

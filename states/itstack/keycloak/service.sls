@@ -3,7 +3,7 @@
 {%- set version = facts.settings.version %}
 {%- set folder = "/opt/keycloak-" ~ version %}
 {%- set built_with = "db=postgres health metrics " ~ version %}
-{%- set databases = salt["itstack.ends"]("keycloak", "target", kind="database") %}
+{%- set databases = salt["itstack.ends"]("keycloak", "target", kind="database", every=True) %}
 "keycloak: needs":
   itstack.needs_ready:
     - name: keycloak

@@ -1,13 +1,13 @@
 {#- What Nextcloud uses of others. It's ready when all of this is in place, since a lost cache stops it. -#}
 {%- if salt["itstack.active"]("nextcloud") %}
 {%- set facts = salt["itstack.facts"]("nextcloud") %}
-{%- set databases = salt["itstack.ends"]("nextcloud", "target", kind="database") %}
+{%- set databases = salt["itstack.ends"]("nextcloud", "target", kind="database", every=True) %}
 {%- set external = facts.external %}
 include:
   - itstack.nextcloud.service
 
 {#- An external one keeps the database that it has. #}
-{%- for end in databases if not external %}
+{%- for end in salt["itstack.ends"]("nextcloud", "target", kind="database") if not external %}
 
 "{{ end.id }}: connection":
   itstack_nextcloud.system_config_present:
@@ -61,6 +61,19 @@ include:
       {%- else %}
       - itstack: "nextcloud: database"
       {%- endif %}
+
+{%- for end in salt["itstack.ends"]("nextcloud", "target", kind="ingress") if not external %}
+
+"{{ end.id }}: trusted proxy":
+  itstack_nextcloud.system_config_present:
+    - name: {{ end.id }}
+    - members:
+        {#- Whose word on where a request came from counts; without it all people have the proxy's address. #}
+        trusted_proxies:
+          - {{ end.proxy }}
+    - require:
+      - itstack: "nextcloud: ready"
+{%- endfor %}
 
 {%- for end in salt["itstack.ends"]("nextcloud", "target", kind="oidc") %}
 

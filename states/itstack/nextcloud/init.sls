@@ -4,4 +4,8 @@
 include:
   - itstack.nextcloud.service
   - itstack.nextcloud.consume
+{%- elif salt["itstack.why_left_alone"]("nextcloud") %}
+"nextcloud: left alone":
+  itstack.left_alone:
+    - name: nextcloud
 {%- endif %}

@@ -1,6 +1,6 @@
 {%- if salt["itstack.active"]("nextcloud") %}
 {%- set facts = salt["itstack.facts"]("nextcloud") %}
-{%- set databases = salt["itstack.ends"]("nextcloud", "target", kind="database") %}
+{%- set databases = salt["itstack.ends"]("nextcloud", "target", kind="database", every=True) %}
 "nextcloud: needs":
   itstack.needs_ready:
     - name: nextcloud

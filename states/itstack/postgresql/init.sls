@@ -3,4 +3,8 @@
 include:
   - itstack.postgresql.service
   - itstack.postgresql.provide
+{%- elif salt["itstack.why_left_alone"]("postgresql") %}
+"postgresql: left alone":
+  itstack.left_alone:
+    - name: postgresql
 {%- endif %}

@@ -1,17 +1,18 @@
 {%- if salt["itstack.active"]("postgresql") %}
 {%- set facts = salt["itstack.facts"]("postgresql") %}
 {%- set ends = salt["itstack.ends"]("postgresql", "source", kind="database") %}
+{%- set every = salt["itstack.ends"]("postgresql", "source", kind="database", every=True) %}
 include:
   - itstack.postgresql.service
 
-{#- Whose server it is says who may come from where. #}
-{%- if ends and not facts.external %}
+{#- Whose server it is says who may come from where. The list is one, so all belong to it. #}
+{%- if every and not facts.external %}
 
 "postgresql: who may come from where":
   itstack_postgresql.hba_present:
     - name: /etc/postgresql/{{ facts.settings.version }}/{{ facts.settings.cluster }}/pg_hba.conf
     - rules:
-      {%- for end in ends %}
+      {%- for end in every %}
       - {{ end.hba_type }} {{ end.database }} {{ end.role }} {{ end.client }} scram-sha-256
       {%- endfor %}
     - require:

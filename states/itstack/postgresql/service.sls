@@ -3,7 +3,7 @@
 {%- set version = facts.settings.version %}
 {%- set cluster = facts.settings.cluster %}
 {%- set configuration = "/etc/postgresql/" ~ version ~ "/" ~ cluster %}
-{%- set unit = "postgresql@" ~ version ~ "-" ~ cluster %}
+{%- set unit = facts.units | first %}
 {%- if facts.external %}
 "postgresql: ready":
   itstack.service_ready:

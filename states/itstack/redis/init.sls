@@ -3,4 +3,8 @@
 include:
   - itstack.redis.service
   - itstack.redis.provide
+{%- elif salt["itstack.why_left_alone"]("redis") %}
+"redis: left alone":
+  itstack.left_alone:
+    - name: redis
 {%- endif %}

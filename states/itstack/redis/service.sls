@@ -45,7 +45,7 @@
 
 "redis: running":
   service.running:
-    - name: redis-server
+    - name: {{ facts.units | first }}
     - enable: true
     - watch:
       - file: "redis: settings"

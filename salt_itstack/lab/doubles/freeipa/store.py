@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,9 @@ class Directory:
     def __init__(self, url: str, manager: str, password: str) -> None:
         self.url, self._manager, self._password = url, manager, password
         self._idle: queue.LifoQueue[ldap.ldapobject.LDAPObject] = queue.LifoQueue()
+        # Of several that are added at once, the Managed Entries plug-in may turn one away ("rejected add
+        # operation"), seen under load.
+        self.adding = threading.Lock()
 
     @contextmanager
     def connection(self) -> Iterator[ldap.ldapobject.LDAPObject]:
@@ -140,7 +144,7 @@ class Session:
         return found[0] if found else None
 
     def add(self, dn: str, values: dict[str, list[str]]) -> None:
-        with self.directory.connection() as connection:
+        with self.directory.adding, self.directory.connection() as connection:
             made = [(name, [_octets(one) for one in many]) for name, many in values.items() if many]
             connection.add_ext_s(dn, made, serverctrls=self._controls)
 

@@ -1,0 +1,29 @@
+#!py
+"""
+A minion's server made something that another needs: collect it, once for all events until then.
+
+    reactor:
+      - itstack/made:
+        - /path/that/itstack.config/prints/itstack/made.sls
+"""
+
+__version__ = "0.1.0"
+
+from salt.exceptions import SaltRenderError
+
+# Of this error alone Salt shows no traceback.
+try:
+    from salt_itstack import compatibility
+except ImportError as error:
+    raise SaltRenderError(
+        f"{error}; this file needs the library of salt-itstack {__version__}. "
+        "Remedy: install it, or sync it together with this file"
+    ) from None
+if compatibility.refusal(__version__):
+    raise SaltRenderError(compatibility.refusal(__version__))
+
+from salt_itstack.remediation import reactions
+
+
+def run():
+    return reactions.made(__opts__)

@@ -1,0 +1,1 @@
+../../_engines/itstack_hook.py

@@ -1,0 +1,1 @@
+../../_modules/itstack_keycloak.py

@@ -1,0 +1,1 @@
+../../_modules/itstack_traefik.py

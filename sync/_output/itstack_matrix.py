@@ -1,0 +1,1 @@
+../../_output/itstack_matrix.py

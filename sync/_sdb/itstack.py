@@ -1,0 +1,1 @@
+../../_sdb/itstack.py

@@ -1,0 +1,1 @@
+../../_states/itstack_webhook.py

@@ -1,0 +1,1 @@
+../../../salt_itstack/__init__.py

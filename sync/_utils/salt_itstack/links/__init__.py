@@ -1,0 +1,1 @@
+../../../../salt_itstack/links/__init__.py

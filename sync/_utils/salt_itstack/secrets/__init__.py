@@ -1,0 +1,1 @@
+../../../../salt_itstack/secrets/__init__.py

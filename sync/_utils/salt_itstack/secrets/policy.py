@@ -1,0 +1,1 @@
+../../../../salt_itstack/secrets/policy.py

@@ -1,0 +1,1 @@
+../../../../../salt_itstack/services/nextcloud/__init__.py

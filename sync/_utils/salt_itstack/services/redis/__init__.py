@@ -1,0 +1,1 @@
+../../../../../salt_itstack/services/redis/__init__.py

@@ -1,0 +1,1 @@
+../../../../salt_itstack/stack/schema.py

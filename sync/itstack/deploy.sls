@@ -1,0 +1,1 @@
+../../orchestrate/itstack/deploy.sls

@@ -1,0 +1,1 @@
+../../../states/itstack/freeipa/init.sls

@@ -1,0 +1,1 @@
+../../../states/itstack/freeipa/provide.sls

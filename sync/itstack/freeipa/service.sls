@@ -1,0 +1,1 @@
+../../../states/itstack/freeipa/service.sls

@@ -1,0 +1,1 @@
+../../../states/itstack/keycloak/provide.sls

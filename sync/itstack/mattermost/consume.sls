@@ -1,0 +1,1 @@
+../../../states/itstack/mattermost/consume.sls

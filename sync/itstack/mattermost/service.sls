@@ -1,0 +1,1 @@
+../../../states/itstack/mattermost/service.sls

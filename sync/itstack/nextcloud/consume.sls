@@ -1,0 +1,1 @@
+../../../states/itstack/nextcloud/consume.sls

@@ -1,0 +1,1 @@
+../../../states/itstack/postgresql/provide.sls

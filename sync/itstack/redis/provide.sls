@@ -1,0 +1,1 @@
+../../../states/itstack/redis/provide.sls

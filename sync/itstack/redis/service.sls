@@ -1,0 +1,1 @@
+../../../states/itstack/redis/service.sls

@@ -1,0 +1,1 @@
+../../../states/itstack/traefik/init.sls

@@ -1,0 +1,1 @@
+../../../reactor/itstack/made.sls

@@ -1,0 +1,1 @@
+../../../reactor/itstack/wrong.sls
