@@ -484,7 +484,9 @@ def graph():
 @_told
 def secrets():
     """
-    The secrets that the map needs: kind, when each was made, and the minions that may read it. No values.
+    The secrets: kind, when each was made, and the minions that may read it. No values.
+
+    What is in the master's store and not of the map, such as the repair hook's, has no readers.
 
     CLI Example:
 
@@ -494,13 +496,14 @@ def secrets():
     """
     stack = load_for(__opts__)
     present = Store.of(__opts__).describe()
+    wanted = specification(stack)
     return {
         identifier: {
-            "kind": spec["kind"],
+            "kind": (wanted.get(identifier) or present[identifier])["kind"],
             "made": present.get(identifier, {}).get("made", "not yet"),
-            "readers": sorted(stack.readers(identifier)),
+            "readers": sorted(stack.readers(identifier)) if identifier in wanted else [],
         }
-        for identifier, spec in specification(stack).items()
+        for identifier in [*wanted, *sorted(set(present) - set(wanted))]
     }
 
 

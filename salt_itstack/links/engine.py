@@ -170,11 +170,11 @@ class Server:
             )
             for name in names:
                 places = {**self.places, **(row or {}), "name": self.plan.name, "each": name}
-                if row is not None:
-                    for key, about in join.get("look_up", {}).items():
-                        places[key] = self.looked_up(about, places)
-                    if self._is_member(join, places):
-                        continue
+                # Before the object is made, too: what can't join stays unmade.
+                for key, about in join.get("look_up", {}).items():
+                    places[key] = self.looked_up(about, places)
+                if row is not None and self._is_member(join, places):
+                    continue
                 lacking.append((str(name), join, places))
         return lacking
 
@@ -192,11 +192,7 @@ class Server:
     ) -> None:
         """Make the object a member of what it lacks."""
         for _, join, places in lacking:
-            whole = {**places, **row, "name": self.plan.name}
-            for key, about in join.get("look_up", {}).items():
-                if key not in whole:
-                    whole[key] = self.looked_up(about, whole)
-            self.call(join["add"], whole)
+            self.call(join["add"], {**places, **row, "name": self.plan.name})
 
     def works(self, value: str) -> bool:
         """Whether the value is good, found by using it. It never is a person's."""

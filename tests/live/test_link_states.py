@@ -331,7 +331,10 @@ def test_an_account_whose_password_was_changed_by_hand_gets_ours_back(account, c
 def test_an_account_fails_cleanly(account, cloud):  # noqa: F811
     absent_group = Account(cloud, account.folder, "lonely", ["no-such-group"])
     told = absent_group.run()
-    assert told["result"] is False and "no-such-group" in told["comment"], told
+    assert told["result"] is False, told
+    assert "no-such-group" in told["comment"] and "Remedy: " in told["comment"]
+    assert absent_group.run(test=True)["comment"] == told["comment"]
+    assert cloud.occ("user:info", "lonely")[0] != 0, "nothing is half-made"
     denied, nobody = Account(cloud, account.folder, "other"), Account(cloud, account.folder, "other")
     denied.profile["password"] = WRONG
     nobody.profile["url"] = f"http://127.0.0.1:{free_port()}"
