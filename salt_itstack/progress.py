@@ -18,6 +18,7 @@ import salt.utils.event
 import salt.utils.jid
 import salt.utils.user
 
+from .fleet import WRITES
 from .orchestration import HANDS_OVER, MARK, PROOFS, THROUGH
 from .stack import Stack, Step
 
@@ -44,6 +45,8 @@ class Teller:
         self.steps = {step.service: step for step in steps}
         self.started = time.monotonic()
         self.running: dict[str, float] = {}
+        #: What goes on while no step does, and since when.
+        self.between = ("preflight", self.started)
         self._live = self.stream.isatty()
         self._shown = False
         self._lock = threading.Lock()
@@ -69,15 +72,21 @@ class Teller:
 
     def tick(self) -> None:
         """Show what is running right now, if somebody is looking."""
-        if not self._live or not self.running:
+        if not self._live:
             return
         with self._lock:
             self._wipe()
             now = time.monotonic()
-            parts = [f"{service} {now - since:.0f} s" for service, since in self.running.items()]
+            going_on = self.running.items() or [self.between]
+            parts = [f"{what} {now - since:.0f} s" for what, since in going_on]
             self.stream.write("           " + ", ".join(parts)[:100])
             self.stream.flush()
             self._shown = True
+
+    def clear(self) -> None:
+        """Nothing goes on any more."""
+        with self._lock:
+            self._wipe()
 
     def _wipe(self) -> None:
         if self._shown:
@@ -151,6 +160,7 @@ def _orchestrate(opts: dict[str, Any], kwarg: dict[str, Any], sender: Any, liste
 def _watch(events: Any, receiver: Any, teller: Teller, run: Run, jid: str) -> dict[str, Any]:
     jobs: dict[str, str] = {}
     told_proof = False
+    waited_for: set[str] = set()
     done: dict[str, Any] | None = None
     last = float("inf")
     while True:
@@ -161,6 +171,7 @@ def _watch(events: Any, receiver: Any, teller: Teller, run: Run, jid: str) -> di
         event = events.get_event(wait=0.5 if done is None else 0.1, full=True, auto_reconnect=True)
         teller.tick()
         if done is not None and (not event or time.monotonic() > last):
+            teller.clear()
             return done
         if not event:
             continue
@@ -172,10 +183,27 @@ def _watch(events: Any, receiver: Any, teller: Teller, run: Run, jid: str) -> di
                 teller.start(service)
             elif data.get("fun") == "itstack.probe" and not told_proof:
                 told_proof = True
+                teller.between = ("proving the integrations", time.monotonic())
                 teller.say("    proving the integrations …")
         elif tag[:2] == ["salt", "job"] and len(tag) > 3 and tag[3] == "ret" and tag[2] in jobs:
             service = jobs.pop(tag[2])
             run.durations[service] = teller.end(service, _verdict(data))
+            teller.between = ("between two steps", time.monotonic())
+        elif data.get("fun") == "saltutil.running" and not (jobs or run.durations):
+            for other in _still_running(data):
+                if other not in waited_for:
+                    waited_for.add(other)
+                    teller.say(f"    waiting for {other}")
+
+
+def _still_running(data: Mapping[str, Any]) -> list[str]:
+    """What the preflight waits for, of one minion's answer to it."""
+    jobs = data.get("return")
+    return [
+        f"{data.get('id')}: {job['fun']} still runs there (job {job['jid']})"
+        for job in (jobs if isinstance(jobs, list) else ())
+        if job["fun"].startswith(WRITES)
+    ]
 
 
 def _received(receiver: Any) -> dict[str, Any]:

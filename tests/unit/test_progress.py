@@ -152,6 +152,40 @@ def test_the_proof_is_told_once():
     assert sum("proving" in line for line in lines) == 1
 
 
+def asked(minion, *running):
+    """As a minion tells what runs on it: functions and job ids."""
+    jobs = [{"fun": function, "jid": jid} for function, jid in running]
+    data = {"jid": "4", "id": minion, "fun": "saltutil.running", "return": jobs, "retcode": 0}
+    return {"tag": f"salt/job/4/ret/{minion}", "data": data}
+
+
+def test_what_the_preflight_waits_for_is_told_once():
+    lines, _, _ = watched(
+        [
+            asked("lab-app1", ("saltutil.running", "4")),
+            asked("lab-db1", ("state.apply", "77"), ("test.sleep", "78")),
+            asked("lab-db1", ("state.apply", "77")),
+            published("1", "redis", "lab-db1"),
+            asked("lab-db1", ("state.highstate", "1")),
+            returned("1", "lab-db1", {"a": state()}),
+            asked("lab-db1", ("state.highstate", "99")),
+        ],
+        {"return": {}},
+    )
+    assert lines[0] == "_ s      waiting for lab-db1: state.apply still runs there (job 77)"
+    assert sum("waiting" in line for line in lines) == 1 and len(lines) == 3
+
+
+def test_a_terminal_shows_what_goes_on_between_the_steps():
+    stream = Terminal()
+    probe = {"tag": "salt/job/5/new", "data": {"fun": "itstack.probe", "arg": []}}
+    start = published("1", "redis", "lab-db1")
+    watched([*NOISE, start, returned("1", "lab-db1", {"a": state()}), probe, *NOISE], None, stream)
+    shown = stream.getvalue()
+    assert shown.index("preflight 0 s") < shown.index("redis 0 s") < shown.index("integrations 0 s")
+    assert shown.endswith("\r\033[K"), "the report begins on an empty line"
+
+
 def test_an_orchestration_that_was_ended_from_outside_is_told():
     _, _, done = watched([])
     assert "ended from outside" in done["error"]
