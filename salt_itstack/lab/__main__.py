@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from .alone import DOUBLES, LOOPBACK
 from .errors import LabError
 from .runtime import Runtime, interruptible
 from .settings import DEFAULT_NETWORK, choose
@@ -32,6 +33,13 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--json", action="store_true", help="rows as JSON on standard output")
     verbs.add_parser("test", help="run the tests; further arguments go to pytest", add_help=False)
     verbs.add_parser("bench", help="measure; names and --json go to the benches", add_help=False)
+    verb = verbs.add_parser("double", help="run one double by itself, and print how to get in")
+    verb.add_argument("name", choices=sorted(DOUBLES), metavar="NAME", help=", ".join(sorted(DOUBLES)))
+    verb.add_argument(
+        "--address",
+        default=LOOPBACK,
+        help="where it listens: on %(default)s at free ports, on another address at the product's own",
+    )
     verbs.add_parser("stop", parents=[common], help="end everything, keep the state")
     verbs.add_parser("reset", parents=[common], help="end everything, forget the state")
     verb = verbs.add_parser("shell", parents=[common], help="enter the master, with salt set up")
@@ -52,6 +60,9 @@ def main() -> int:
         parser().error(f"unknown arguments: {' '.join(rest)}")
     interruptible()
     try:
+        if chosen.verb == "double":
+            runtime = Runtime(choose(DEFAULT_NETWORK, None, None))
+            return runtime.double(chosen.name, chosen.address)
         only = chosen.servers.split(",") if chosen.servers else None
         runtime = Runtime(choose(chosen.network, chosen.state, chosen.cache, only))
         if chosen.verb == "up":

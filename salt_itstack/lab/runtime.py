@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import checks, client, inside, memory, mounts, packages, specifications
+from . import alone, checks, client, inside, memory, mounts, packages, specifications
 from .errors import LabError, tail
 from .layout import read_map
 from .progress import Progress
@@ -268,14 +268,24 @@ class Runtime:
         return 128 - code if code < 0 else code
 
     def test(self, arguments: list[str]) -> int:
-        """Run the project's tests, where servers that aren't root's can read the checkout."""
-        if os.geteuid() == 0:
-            mounts.own_mounts()
-            mounts.empty_closed_folders(self.lab.visible)
+        """Run the project's tests."""
+        self._open_checkout()
         os.chdir(CHECKOUT)
         # The lab's tests wait half of the time: all others run beside them.
         beside = ["-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"]
         return subprocess.call([sys.executable, "-m", "pytest", *(arguments or beside)])
+
+    def double(self, name: str, address: str) -> int:
+        """Run one double by itself, in the foreground."""
+        packages.install(self.lab, self.progress)
+        self._open_checkout()
+        return alone.run(name, address, self.progress)
+
+    def _open_checkout(self) -> None:
+        """Let servers that aren't root's read the checkout, as long as this process lasts."""
+        if os.geteuid() == 0:
+            mounts.own_mounts()
+            mounts.empty_closed_folders(self.lab.visible)
 
     def bench(self, arguments: list[str]) -> int:
         """Run the benches, which bring up labs of their own."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,16 @@ class Fleet:
         )  # fmt: skip
         assert done.stdout, done.stderr
         return dict(json.loads(done.stdout))
+
+    def all_answer(self, minions: Iterable[str]) -> bool:
+        """Whether all of these minions answer now. A master that is about to start refuses to ask them."""
+        wanted = sorted(minions)
+        done = self.inside(
+            "lab-master", "salt", "-L", ",".join(wanted), "--out=json", "--static", "--timeout=3", "test.ping"
+        )
+        with contextlib.suppress(ValueError):
+            return json.loads(done.stdout) == dict.fromkeys(wanted, True)
+        return False
 
     def call(self, minion: str, function: str, *arguments: str, timeout: float = 300) -> Any:
         """The answer of one minion to one function."""

@@ -122,11 +122,7 @@ def test_a_silent_minion_fails_the_deploy_before_anything_changes(deployed, dire
     services = ("freeipa", "postgresql", "redis", "keycloak", "nextcloud")
     assert {report["steps"][service] for service in services} == {"not started"}
     assert jobs() == before, "not even a dry run was published"
-    wait_for(lambda: _answers(deployed), "the minion answers again")
-
-
-def _answers(fleet):
-    return all(answer is True for answer in fleet.salt(DEPLOYED, "test.ping").values())
+    wait_for(lambda: deployed.all_answer(DEPLOYED.split(",")), "the minion answers again")
 
 
 def test_a_wrong_administrator_secret_is_told_with_the_remedy(deployed, direct):
@@ -238,20 +234,11 @@ def test_the_master_is_killed_in_the_middle_of_a_deploy(deployed, direct):
         killed = signal_program(deployed, "lab-master", "salt-master", signal.SIGKILL)
         os.killpg(run.pid, signal.SIGKILL)
     wait_for(lambda: before.getProcessInfo("salt-master")["pid"] not in (0, killed), "a new master runs")
-    wait_for(lambda: _answered(deployed), "all minions are back", seconds=120)
+    wait_for(lambda: deployed.all_answer(DEPLOYED.split(",")), "all minions are back", seconds=120)
     report, told = deploy(deployed)
     assert (report["failures"], report["retcode"]) == ([], 0), told
     assert working(report) == ALL
     assert_no_duplicates(direct)
-
-
-def _answered(fleet):
-    done = fleet.inside(
-        "lab-master", "salt", "-L", DEPLOYED, "--out=json", "--static", "--timeout=10", "test.ping"
-    )
-    with contextlib.suppress(ValueError):
-        return list(json.loads(done.stdout).values()) == [True] * 3
-    return False
 
 
 def test_what_needs_a_broken_service_isnt_started_and_all_else_goes_on(deployed, direct):

@@ -248,15 +248,7 @@ def _restart_master(fleet):
     programs = client.supervisor(fleet.process("lab-master")).supervisor
     programs.stopProcess("salt-master")
     programs.startProcess("salt-master")
-    servers = ",".join(fleet.lab.servers)
-
-    def all_answer():
-        # A master that is about to start refuses the command, and says nothing that could be read.
-        with contextlib.suppress(AssertionError, ValueError):
-            return set(fleet.salt(servers, "test.ping").values()) == {True}
-        return False
-
-    wait_for(all_answer, "all minions are back", 2 * MINUTE)
+    wait_for(lambda: fleet.all_answer(fleet.lab.servers), "all minions are back", 2 * MINUTE)
 
 
 # Faults -------------------------------------------------------------------------------------------------
