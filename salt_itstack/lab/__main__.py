@@ -50,19 +50,16 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Run one verb; returns its exit code."""
     chosen, rest = parser().parse_known_args()
-    if chosen.verb == "test":
-        from .settings import Lab  # noqa: F401  the tests choose their own labs
-
-        return Runtime(choose(DEFAULT_NETWORK, None, None)).test(rest)
-    if chosen.verb == "bench":
-        return Runtime(choose(DEFAULT_NETWORK, None, None)).bench(rest)
-    if rest:
+    if rest and chosen.verb not in ("test", "bench"):
         parser().error(f"unknown arguments: {' '.join(rest)}")
     interruptible()
     try:
-        if chosen.verb == "double":
+        if chosen.verb in ("test", "bench", "double"):
+            # Tests and benches choose their own labs.
             runtime = Runtime(choose(DEFAULT_NETWORK, None, None))
-            return runtime.double(chosen.name, chosen.address)
+            if chosen.verb == "double":
+                return runtime.double(chosen.name, chosen.address)
+            return runtime.test(rest) if chosen.verb == "test" else runtime.bench(rest)
         only = chosen.servers.split(",") if chosen.servers else None
         runtime = Runtime(choose(chosen.network, chosen.state, chosen.cache, only))
         if chosen.verb == "up":

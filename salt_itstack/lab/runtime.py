@@ -268,7 +268,13 @@ class Runtime:
         return 128 - code if code < 0 else code
 
     def test(self, arguments: list[str]) -> int:
-        """Run the project's tests."""
+        """Run the project's tests: those that the arguments choose, or all, in two processes."""
+        if not arguments:
+            # Before both want to.
+            with self.progress.stage("packages"):
+                packages.install(self.lab, self.progress)
+            with self.progress.stage("downloads"):
+                packages.keycloak(self.lab, self.progress)
         self._open_checkout()
         os.chdir(CHECKOUT)
         # The lab's tests wait half of the time: all others run beside them.

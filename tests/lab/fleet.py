@@ -177,7 +177,8 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) ->
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not in {seconds} s: {what}"
-        time.sleep(0.1)
+        # Most conditions keep a core busy: what is waited for needs it.
+        time.sleep(0.5)
 
 
 def line(*words: str) -> str:

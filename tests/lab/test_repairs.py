@@ -37,8 +37,8 @@ def repaired(deployed):
 
 def _seen_well(fleet):
     """Whether each minion has found all that it looks at to be well."""
-    for server in (DATABASE_SERVER, IDENTITY_SERVER, APPLICATION_SERVER, PROXY_SERVER):
-        rows = fleet.call(server, "itstack.look")
+    servers = (DATABASE_SERVER, IDENTITY_SERVER, APPLICATION_SERVER, PROXY_SERVER)
+    for server, rows in fleet.salt(",".join(servers), "itstack.look").items():
         known = json.loads(fleet.inside(server, "cat", WATCH).stdout or '{"well": [], "told": {}}')
         wanted = {" ".join(filter(None, (row["what"], row["kind"], row["side"]))) for row in rows}
         if not set(known["well"]) >= wanted or known["told"] or {row["state"] for row in rows} != {"well"}:
@@ -73,7 +73,7 @@ def attempts(fleet, what):
 
 def is_repaired(fleet, what, times=1):
     """Whether the last attempt of a thing repaired it, and how many did."""
-    results = [row["result"] for row in attempts(fleet, what)]
+    results = _results(fleet, what)
     return results.count("repaired") == times and results[-1:] == ["repaired"]
 
 
@@ -270,13 +270,11 @@ def test_a_master_that_is_killed_during_a_repair_looks_again(repaired):
     wait_for(lambda: not _pokes(repaired), "nothing is left to be looked at", 2 * MINUTE)
 
 
-def _raw(fleet):
-    return fleet.inside("lab-master", "cat", f"{RECORD}/repairs.json").stdout
-
-
-def _results(fleet):
+def _results(fleet, what="redis"):
+    """What became of the attempts of a thing, the oldest first; of the file, which is quicker than to ask."""
+    written = fleet.inside("lab-master", "cat", f"{RECORD}/repairs.json").stdout
     with contextlib.suppress(ValueError):
-        return [row["result"] for row in json.loads(_raw(fleet))["attempts"] if row["what"] == "redis"]
+        return [row["result"] for row in json.loads(written)["attempts"] if row["what"] == what]
     return []
 
 
