@@ -1,14 +1,19 @@
 """What all tests share: which of them stay together where they run in two processes."""
 
-from pathlib import Path
+from pathlib import PurePath
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-HERE = Path(__file__).parent
+
+class ByFolder(LoadScopeScheduling):
+    """Servers are started once for all tests of a folder, and most tests of the lab share one."""
+
+    def _split_scope(self, nodeid):
+        path = PurePath(nodeid.partition("::")[0])
+        return path.stem if path.name == "test_lab_runtime.py" else path.parts[1]
 
 
-def pytest_itemcollected(item):
-    # Servers are started once for all tests of a folder, and most tests of the lab share one.
-    path = Path(item.path).relative_to(HERE)
-    alone = path.name == "test_lab_runtime.py"
-    item.add_marker(pytest.mark.xdist_group(path.stem if alone else path.parts[0]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return ByFolder(config, log)
