@@ -307,6 +307,7 @@ def federation_apply(
     groups_path="/directory",
     drop_missing_groups=True,
     mappers=None,
+    allow_identity_loss=False,
     test=False,
     profile="keycloak",
     **fields,
@@ -324,7 +325,9 @@ def federation_apply(
             bind_dn=uid=keycloak,cn=sysaccounts,cn=etc,dc=it-stack,dc=lab \\
             bind_credential=secret://freeipa-keycloak users_dn=cn=users,cn=accounts,dc=it-stack,dc=lab
     """
-    federation = Federation(_opened(fields), groups_dn, groups_path, drop_missing_groups, mappers)
+    federation = Federation(
+        _opened(fields), groups_dn, groups_path, drop_missing_groups, mappers, allow_identity_loss
+    )
     return federation.apply(_view(profile), realm, name, test)
 
 

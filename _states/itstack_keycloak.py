@@ -395,6 +395,7 @@ def federation_present(
     groups_path="/directory",
     drop_missing_groups=True,
     mappers=None,
+    allow_identity_loss=False,
     profile="keycloak",
     **kwargs,
 ):
@@ -418,6 +419,10 @@ def federation_present(
         Remove what the directory lacks from below ``groups_path``.
     mappers
         More LDAP mappers by name, each ``{type, config}``; others that the federation has stay.
+    allow_identity_loss
+        A change of ``uuid_attribute``, ``username_attribute`` or ``import_users`` gives new ids to the people
+        that the realm has from there, and orphans what applications have by the old ones: it is refused
+        unless this is true. It can't be undone.
     filter
         LDAP filter for people, such as ``(!(nsAccountLock=TRUE))``.
     changed_sync_period, full_sync_period
@@ -446,6 +451,7 @@ pagination, batch_size, cache_policy, connection_timeout, read_timeout
         "groups_path": groups_path,
         "drop_missing_groups": drop_missing_groups,
         "mappers": mappers,
+        "allow_identity_loss": allow_identity_loss,
     }
     fields = plugin.own_arguments(kwargs)
     return _present(

@@ -134,6 +134,15 @@ class Alone:
         command = [str(programs / "postgres"), "-D", str(cluster), "-h", LOOPBACK, "-p", str(port),
                    "-k", str(socket_folder), "-c", "fsync=off"]  # fmt: skip
         self.launch(POSTGRESQL, command, "postgres", [(LOOPBACK, port)])
+        end = time.monotonic() + START_SECONDS
+        # It listens a moment before it lets anybody in.
+        while subprocess.run(
+            [programs / "pg_isready", "-q", "-h", LOOPBACK, "-p", str(port)], check=False
+        ).returncode:  # fmt: skip
+            self.check()
+            if time.monotonic() > end:
+                raise LabError(f"PostgreSQL lets nobody in after {START_SECONDS} s")
+            time.sleep(0.05)
         # On standard input: a command line can be read by everybody.
         statements = (
             f"CREATE ROLE {name} LOGIN PASSWORD '{password}';\nCREATE DATABASE {name} OWNER {name};\n"

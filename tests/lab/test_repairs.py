@@ -295,7 +295,12 @@ def test_what_is_put_back_twice_is_a_fight_and_left_alone(repaired, direct):
     wait_for(lambda: _record(repaired)["fights"], "the fight is told", MINUTE)
     (fight,) = _record(repaired)["fights"]
     assert "https://other.example/*" in fight["told"] and "cloud.it-stack.lab" in fight["told"]
-    answer, _ = repaired.runner("itstack.status")
+
+    def status():
+        return repaired.runner("itstack.status")[0]
+
+    wait_for(lambda: "keycloak-nextcloud" in status()["holds"], "it is held", MINUTE)
+    answer = status()
     assert "other.example" in answer["holds"]["keycloak-nextcloud"]
     assert [row["held"] for row in answer["rows"] if row["id"] == "keycloak-nextcloud"] != [""]
 

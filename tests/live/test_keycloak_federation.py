@@ -128,6 +128,83 @@ def test_a_credential_is_written_again_only_when_the_stored_one_fails(
         keycloak_directory.set_password(BIND_DN, BIND_PASSWORD)
 
 
+RISKS = {"uuid_attribute": "entryUUID", "username_attribute": "mail", "import_users": False}
+
+
+def identities(server, realm):
+    return {row["username"]: row["id"] for row in server.ask("GET", f"/realms/{realm}/users")}
+
+
+@pytest.mark.parametrize("risk", RISKS)
+def test_what_would_give_people_new_ids_is_refused(salt, realm, wanted, keycloak_account, risk):
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    people, before = identities(keycloak_account, realm), component(keycloak_account, realm)
+    assert set(people) == {"jdoe", "rroe"}
+    other = {**wanted, risk: RISKS[risk], "filter": "(uid=jdoe)"}
+    for test in (True, False):
+        told = refused(salt, "federation_present", NAME, **other, test=test)
+        assert risk in told and "Remedy: " in told and "allow_identity_loss: true" in told
+    assert identities(keycloak_account, realm) == people
+    assert component(keycloak_account, realm) == before, "nothing is half-applied"
+    told = refused(salt, "federation_present", NAME, **other, allow_identity_loss="yes")
+    assert "allow_identity_loss" in told and "'yes'" in told
+
+
+def test_who_says_so_may_lose_them(salt, realm, wanted, keycloak_account):
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    people = identities(keycloak_account, realm)
+    other = {**wanted, "import_users": False, "allow_identity_loss": True}
+    assert set(assert_converges(salt, "federation_present", NAME, **other)) == {"import_users"}
+    # Not imported, they go by the directory's ids: what the refusal warns of.
+    changed = salt.call("user", realm, "jdoe")["id"]
+    assert changed == people["jdoe"] or changed.startswith("f:")
+
+
+def test_without_people_nothing_can_be_lost(salt, realm, wanted):
+    nobody = {**wanted, "filter": "(uid=nobody-at-all)"}
+    assert_converges(salt, "federation_present", NAME, **nobody)
+    changes = assert_converges(salt, "federation_present", NAME, **{**nobody, "uuid_attribute": "entryUUID"})
+    assert set(changes) == {"uuid_attribute", "people"}
+
+
+def test_people_keep_their_ids(salt, realm, wanted, keycloak_account, keycloak_directory):
+    """Through a taking-over, a changed bind password, and a sync with a wrong one."""
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    made = component(keycloak_account, realm)
+    people = identities(keycloak_account, realm)
+    # As somebody made it by hand: ours takes it over with what is declared.
+    config = {**made["config"], "batchSizeForSync": ["77"], "editMode": ["WRITABLE"], "pagination": ["false"]}
+    path = f"/realms/{realm}/components/{made['id']}"
+    keycloak_account.ask("PUT", path, json={**made, "config": config})
+    assert "edit_mode" in assert_converges(salt, "federation_present", NAME, **wanted)
+    assert identities(keycloak_account, realm) == people
+    keycloak_directory.set_password(BIND_DN, "Canary-of-the-next-year")
+    try:
+        with pytest.raises(Denied):
+            salt.call("federation_sync", NAME, realm)
+        assert_converges(
+            salt, "federation_present", NAME, **{**wanted, "bind_credential": "Canary-of-the-next-year"}
+        )
+        assert salt.call("federation_sync", NAME, realm)["failed"] == 0
+        assert identities(keycloak_account, realm) == people
+    finally:
+        keycloak_directory.set_password(BIND_DN, BIND_PASSWORD)
+
+
+def test_a_federation_of_another_provider_is_left_alone(salt, realm, wanted, keycloak_account):
+    body = {
+        "name": NAME, "providerId": "kerberos", "providerType": COMPONENTS["type"],
+        "config": {"kerberosRealm": ["IT-STACK.LAB"], "serverPrincipal": ["HTTP/x@IT-STACK.LAB"],
+                   "keyTab": ["/none"], "enabled": ["false"]},
+    }  # fmt: skip
+    keycloak_account.ask("POST", f"/realms/{realm}/components", json=body)
+    before = component(keycloak_account, realm)
+    for test in (True, False):
+        told = refused(salt, "federation_present", NAME, **wanted, test=test)
+        assert "provider kerberos" in told and "Remedy: " in told
+    assert component(keycloak_account, realm) == before
+
+
 def test_a_new_group_arrives_with_a_sync_and_leaves_with_one(salt, realm, wanted, keycloak_directory):
     assert_converges(salt, "federation_present", NAME, **wanted)
     assert_converges(salt, "group_present", "/ours", realm=realm)

@@ -7,6 +7,7 @@ has no ``/auth`` since 17.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -269,6 +270,17 @@ class Keycloak:
         wanted = {"username": username, "exact": "true", "briefRepresentation": "false", "max": 2}
         rows = self.http.get(_realm(realm, "users"), params=wanted).data
         return rows[0] if rows else None
+
+    def users(self, realm: str) -> Iterator[Row]:
+        """All people in brief, page by page, as far as somebody wants to know."""
+        first = 0
+        while True:
+            wanted = {"first": first, "max": PAGE, "briefRepresentation": "true"}
+            rows = self.http.get(_realm(realm, "users"), params=wanted).data
+            yield from rows
+            first += PAGE
+            if len(rows) < PAGE:
+                return
 
     def user_groups(self, realm: str, identifier: str) -> list[Row]:
         """The groups that a person is directly in."""

@@ -41,6 +41,14 @@ def mappers_of(view: View, realm: str, found: Mapping[str, Any] | None) -> dict[
     return {row["name"]: row for row in view.components(realm) if row.get("parentId") == found["id"]}
 
 
+def has_people(view: View, realm: str, identifier: str) -> bool:
+    """Whether a realm knows anybody by a federation: imported, or as the federation gives them."""
+    return any(
+        row.get("federationLink") == identifier or row["id"].startswith(f"f:{identifier}:")
+        for row in view.api.users(realm)
+    )
+
+
 def try_stored(view: View, realm: str, found: Row) -> str:
     """
     Bind with what the federation has stored; an empty text, or what went wrong.

@@ -13,7 +13,7 @@ from ...errors import Invalid, Problem
 from ...reconcile import Changes, body, diff, removal
 from .api import Row
 from .checks import nearest
-from .directory import MAPPERS, PROVIDER, find, mappers_of, prove_bind, sync, try_stored
+from .directory import MAPPERS, PROVIDER, find, has_people, mappers_of, prove_bind, sync, try_stored
 from .freeipa import FIRST_NAME, FREEIPA, group_mapper
 from .mappers import check_types
 from .realms import apply_group, group_path
@@ -21,6 +21,12 @@ from .resources import FEDERATION, LDAP_MAPPER, MASK, settings_of, singles, text
 from .view import View
 
 Wanted = Mapping[str, Any]
+#: What ties a person to the record that the realm has of them: changed, everybody gets a new id.
+IDENTITY = ("uuid_attribute", "username_attribute", "import_users")
+_REMEDY = (
+    "keep what is stored; or, where accounts of applications may be left without their people, say "
+    "allow_identity_loss: true"
+)
 
 
 def federation_wanted(fields: Wanted) -> dict[str, Any]:
@@ -78,6 +84,8 @@ class Federation:
         Where the directory's groups are, and the group of the realm that they come below.
     mappers
         More LDAP mappers by name, ``{type, config}``; others that the federation has stay.
+    allow_identity_loss
+        Whether people that were imported may get new ids.
     """
 
     def __init__(
@@ -87,7 +95,15 @@ class Federation:
         groups_path: str = "/directory",
         drop_missing_groups: bool = True,
         mappers: Wanted | None = None,
+        allow_identity_loss: bool = False,
     ) -> None:
+        if not isinstance(allow_identity_loss, bool):
+            raise Invalid(
+                Problem(
+                    "", "allow_identity_loss", allow_identity_loss, "is neither true nor false", "write true"
+                )
+            )
+        self.allow_identity_loss = allow_identity_loss
         self.fields = federation_wanted(fields)
         self.groups_path = group_path(groups_path) if groups_dn else ""
         self.mappers = ldap_mappers_wanted(groups_dn, self.groups_path, drop_missing_groups, mappers)
@@ -101,15 +117,25 @@ class Federation:
         Bring it to the declared shape, import the directory's people, and return what changed.
 
         Raises :class:`Rejected` when the directory can't be reached from Keycloak, :class:`Denied` when it
-        refuses the account; nothing is written then.
+        refuses the account, :class:`Invalid` when people who were imported would get new ids; nothing is
+        written then.
         """
         found = find(view, realm, name)
+        if found is not None and found["providerId"] != "ldap":
+            raise Invalid(
+                Problem(
+                    "", "name", name, f"is a federation of the provider {found['providerId']}, not of ldap"
+                ),
+                remedy="give this one another name; to replace it, remove it first: its people go with it",
+            )
         own = mappers_of(view, realm, found)
         if found is None and test:
             # The directory, or its account for us, may be made by this same run.
             return self._with_group(view, realm, self.creation(), test)
         rewrite = self._prove(view, realm, found)
         changes = self._changes(found, own, rewrite)
+        if found is not None and not self.allow_identity_loss:
+            keep_identities(view, realm, found, changes)
         if any(key.startswith("mapper ") for key in changes):
             check_types(view, self.mappers, MAPPERS)
         changes = self._with_group(view, realm, changes, test)
@@ -190,6 +216,23 @@ class Federation:
                 _write_mapper(view, realm, parent, each, mapper, own.get(each))
         if _imports(self.fields):
             sync(view, realm, parent, full=True)
+
+
+def keep_identities(view: View, realm: str, found: Row, changes: Changes) -> None:
+    """Raise :class:`Invalid` if changes of a federation would give new ids to people whom it has."""
+    risky = [name for name in IDENTITY if name in changes]
+    if not risky or not has_people(view, realm, found["id"]):
+        return
+    raise Invalid(
+        [
+            Problem(
+                "", name, changes[name]["new"],
+                f"in the place of {changes[name]['old']} gives new ids to the people of {found['name']}",
+            )
+            for name in risky
+        ],
+        remedy=_REMEDY,
+    )  # fmt: skip
 
 
 def remove(view: View, realm: str, name: str, test: bool = False) -> Changes:
