@@ -280,8 +280,8 @@ class Runtime:
         os.chdir(CHECKOUT)
         if arguments:
             return subprocess.call([sys.executable, "-m", "pytest", *arguments])
-        # The lab's tests wait half of the time: all others run beside them. Names of sockets are short, and those
-        # of folders that pytest chooses for several processes are not.
+        # The lab's tests wait half of the time: all others run beside them. Names of sockets are short, and
+        # folders that pytest chooses for several processes are not.
         folder = tempfile.mkdtemp()
         beside = ["-n", "2", "--no-loadscope-reorder", "--basetemp", f"{folder}/t"]
         code = subprocess.call([sys.executable, "-m", "pytest", *beside])
