@@ -62,19 +62,6 @@ def _team(view, team):
     return found
 
 
-def _opened(value, path=()):
-    # References at any depth, and where they stood.
-    if isinstance(value, dict):
-        pairs = {str(key): _opened(item, (*path, str(key))) for key, item in value.items()}
-        found = {key: pair[0] for key, pair in pairs.items()}
-        return found, [place for pair in pairs.values() for place in pair[1]]
-    if isinstance(value, (list, tuple)):
-        pairs = [_opened(item, path) for item in value]
-        return [pair[0] for pair in pairs], [place for pair in pairs for place in pair[1]]
-    plain = plugin.reveal(value, __opts__, __pillar__)
-    return plain, [path] if plain != value else []
-
-
 def version(profile="mattermost"):
     """
     The server's version, such as ``10.11.6``, if it can be used.
@@ -388,7 +375,7 @@ def config_apply(settings, test=False, profile="mattermost"):
 
         salt lab-app1 itstack_mattermost.config_apply '{TeamSettings: {MaxUsersPerTeam: 500}}' test=True
     """
-    wanted, hidden = _opened(settings)
+    wanted, hidden = plugin.opened(settings, __opts__, __pillar__, key=str)
     with _server(profile) as view:
         place = f"mattermost/{view.profile.get('url') or view.profile.get('socket')}/"
         return configuration.apply_config(

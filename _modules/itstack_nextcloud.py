@@ -111,20 +111,6 @@ def _app(occ, app):
     return _read(occ, ("app", app), lambda: occ.json("config:list", app, "--private")["apps"].get(app) or {})
 
 
-def _opened(value, path=()):
-    # References at any depth, and where they stood.
-    if isinstance(value, dict):
-        pairs = {key: _opened(item, (*path, str(key))) for key, item in value.items()}
-        return {key: pair[0] for key, pair in pairs.items()}, [
-            place for pair in pairs.values() for place in pair[1]
-        ]
-    if isinstance(value, list):
-        pairs = [_opened(item, path) for item in value]
-        return [pair[0] for pair in pairs], [place for pair in pairs for place in pair[1]]
-    plain = plugin.reveal(value, __opts__, __pillar__)
-    return plain, [path] if plain != value else []
-
-
 def installation_apply(test=False, profile="nextcloud", **fields):
     """
     Make the first installation if there is none yet, and return what changed.
@@ -147,7 +133,9 @@ def installation_apply(test=False, profile="nextcloud", **fields):
     occ = _occ(profile)
     given = declared(**plugin.own_arguments(fields))
     INSTALLATION.check(given)
-    wanted, _ = _opened({"database_type": "pgsql", "admin_user": "admin", **given})
+    wanted, _ = plugin.opened(
+        {"database_type": "pgsql", "admin_user": "admin", **given}, __opts__, __pillar__
+    )
     _check_installation(wanted)
     try:
         if occ.json("status")["installed"]:
@@ -251,7 +239,9 @@ def system_config_apply(values, test=False, profile="nextcloud", members=None):
     """
     occ = _occ(profile)
     members = _map(members, "members") if members else {}
-    wanted, hidden = _opened({} if members and not values else _map(values, "values"))
+    wanted, hidden = plugin.opened(
+        {} if members and not values else _map(values, "values"), __opts__, __pillar__
+    )
     mended = {}
     try:
         found = _system(occ)
@@ -351,7 +341,7 @@ def app_config_apply(app, values, test=False, profile="nextcloud"):
         salt lab-app1 itstack_nextcloud.app_config_apply user_oidc '{allow_multiple_user_backends: "0"}'
     """
     occ = _occ(profile)
-    wanted, hidden = _opened(_map(values, "values"))
+    wanted, hidden = plugin.opened(_map(values, "values"), __opts__, __pillar__)
     nested = [key for key, value in wanted.items() if isinstance(value, (dict, list)) or value is None]
     if nested:
         raise Invalid(
@@ -555,7 +545,7 @@ def oidc_provider_apply(name, test=False, profile="nextcloud", **fields):
     occ = _occ(profile)
     given = declared(**plugin.own_arguments(fields))
     OIDC_PROVIDER.check(given)
-    wanted, _ = _opened(given)
+    wanted, _ = plugin.opened(given, __opts__, __pillar__)
     found = _found_provider(occ, profile, name, test)
     if found is None:
         _check_provider(name, wanted)

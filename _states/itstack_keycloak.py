@@ -420,9 +420,10 @@ def federation_present(
     mappers
         More LDAP mappers by name, each ``{type, config}``; others that the federation has stay.
     allow_identity_loss
-        A change of ``uuid_attribute``, ``username_attribute`` or ``import_users`` gives new ids to the people
-        that the realm has from there, and orphans what applications have by the old ones: it is refused
-        unless this is true. It can't be undone.
+        A change of ``uuid_attribute``, ``username_attribute`` or ``import_users`` cuts people off from the
+        records that the realm and its applications have of them, and is refused unless this is true. Measured
+        on 26.7.3: another UUID attribute, and nobody is imported or found any more; another user-name
+        attribute, and everybody is renamed. It can't be undone for who logs in meanwhile.
     filter
         LDAP filter for people, such as ``(!(nsAccountLock=TRUE))``.
     changed_sync_period, full_sync_period

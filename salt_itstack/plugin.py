@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import salt.pillar
@@ -111,6 +111,37 @@ def reveal(value: Any, opts: Mapping[str, Any], pillar: Mapping[str, Any] | None
             raise Missing(f"{value} gives nothing", remedy="write it there, or correct the reference")
         return secret
     return value
+
+
+def opened(
+    value: Any,
+    opts: Mapping[str, Any],
+    pillar: Mapping[str, Any] | None,
+    key: Callable[[Any], Any] = lambda key: key,
+    path: tuple[str, ...] = (),
+) -> tuple[Any, list[tuple[str, ...]]]:
+    """
+    A value with the references in it opened, at any depth, and the paths where they stood.
+
+    key
+        What becomes of the keys of mappings.
+    path
+        Where the value stands; items of a list stand where the list does.
+
+    Raises what :func:`reveal` does.
+    """
+    if isinstance(value, dict):
+        pairs = {
+            key(name): opened(item, opts, pillar, key, (*path, str(name))) for name, item in value.items()
+        }
+        return {name: pair[0] for name, pair in pairs.items()}, [
+            place for pair in pairs.values() for place in pair[1]
+        ]
+    if isinstance(value, (list, tuple)):
+        items = [opened(item, opts, pillar, key, path) for item in value]
+        return [item[0] for item in items], [place for item in items for place in item[1]]
+    plain = reveal(value, opts, pillar)
+    return plain, [path] if plain != value else []
 
 
 def _unseal(identifier: str, opts: Mapping[str, Any], pillar: Mapping[str, Any] | None) -> str:

@@ -114,9 +114,7 @@ class Alone:
 
     def database(self, name: str) -> tuple[int, str]:
         """A real PostgreSQL with an empty database, owned by a role of the same name; port and password."""
-        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[
-            -1
-        ]
+        programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         cluster, password, port = self.folder / POSTGRESQL, secrets.token_urlsafe(18), free_port()
         cluster.mkdir(mode=0o700)
         shutil.chown(cluster, "postgres", "postgres")
@@ -136,9 +134,8 @@ class Alone:
         self.launch(POSTGRESQL, command, "postgres", [(LOOPBACK, port)])
         end = time.monotonic() + START_SECONDS
         # It listens a moment before it lets anybody in.
-        while subprocess.run(
-            [programs / "pg_isready", "-q", "-h", LOOPBACK, "-p", str(port)], check=False
-        ).returncode:  # fmt: skip
+        ready = [programs / "pg_isready", "-q", "-h", LOOPBACK, "-p", str(port)]
+        while subprocess.run(ready, check=False).returncode:
             self.check()
             if time.monotonic() > end:
                 raise LabError(f"PostgreSQL lets nobody in after {START_SECONDS} s")

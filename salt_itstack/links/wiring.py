@@ -108,7 +108,7 @@ class Wiring:
         if "needs" not in about or row.get(about["path"]) == self.plan.wanted[key]:
             return False
         section, switch = about["needs"].split(".")
-        settings = self.server.call({"path": "/api/v4/config"}, {}).get(section) or {}
+        settings = self.server.call(self.server.product["settings"], {}).get(section) or {}
         if settings.get(switch):
             return False
         self.warnings.append(f"{key} can't be set while {about['needs']} is false on the server")

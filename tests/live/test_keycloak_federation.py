@@ -136,7 +136,7 @@ def identities(server, realm):
 
 
 @pytest.mark.parametrize("risk", RISKS)
-def test_what_would_give_people_new_ids_is_refused(salt, realm, wanted, keycloak_account, risk):
+def test_what_would_cut_people_off_from_their_records_is_refused(salt, realm, wanted, keycloak_account, risk):
     assert_converges(salt, "federation_present", NAME, **wanted)
     people, before = identities(keycloak_account, realm), component(keycloak_account, realm)
     assert set(people) == {"jdoe", "rroe"}
@@ -150,14 +150,18 @@ def test_what_would_give_people_new_ids_is_refused(salt, realm, wanted, keycloak
     assert "allow_identity_loss" in told and "'yes'" in told
 
 
-def test_who_says_so_may_lose_them(salt, realm, wanted, keycloak_account):
+def test_who_says_so_may_have_everybody_renamed(salt, realm, wanted, keycloak_account):
     assert_converges(salt, "federation_present", NAME, **wanted)
     people = identities(keycloak_account, realm)
-    other = {**wanted, "import_users": False, "allow_identity_loss": True}
-    assert set(assert_converges(salt, "federation_present", NAME, **other)) == {"import_users"}
-    # Not imported, they go by the directory's ids: what the refusal warns of.
-    changed = salt.call("user", realm, "jdoe")["id"]
-    assert changed == people["jdoe"] or changed.startswith("f:")
+    other = {**wanted, "username_attribute": "mail", "allow_identity_loss": True}
+    assert set(assert_converges(salt, "federation_present", NAME, **other)) == {
+        "username_attribute",
+        "people",
+    }
+    # What the refusal warns of: an application that goes by names knows none of them.
+    assert identities(keycloak_account, realm) == {
+        f"{name}@it-stack.lab": identifier for name, identifier in people.items()
+    }
 
 
 def test_without_people_nothing_can_be_lost(salt, realm, wanted):

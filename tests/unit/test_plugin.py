@@ -76,6 +76,21 @@ def test_a_secret_is_opened_with_the_minions_key(minion):
     assert plugin.reveal("secret://redis-admin", *minion) == CANARY
 
 
+def test_references_at_any_depth_are_opened_and_their_places_told(minion):
+    given = {"a": {5: ["plain", "secret://redis-admin"]}, "b": "secret://redis-admin", "c": 7}
+    value, places = plugin.opened(given, *minion)
+    assert value == {"a": {5: ["plain", CANARY]}, "b": CANARY, "c": 7}
+    assert places == [("a", "5"), ("b",)]
+    assert given["b"] == "secret://redis-admin", "what was given stays as it is"
+    assert plugin.opened(given, *minion, key=str)[0]["a"] == {"5": ["plain", CANARY]}
+
+
+@pytest.mark.parametrize("pillar", [None, {}])
+def test_a_reference_within_that_leads_nowhere_is_missing(minion, pillar):
+    with pytest.raises(Missing):
+        plugin.opened({"a": ["secret://redis-admin"]}, minion[0], pillar)
+
+
 @pytest.mark.parametrize("pillar", [None, {}, {"itstack": {}}, {"itstack": {"sealed": {"redis-admin": ""}}}])
 def test_a_secret_that_is_not_ours_is_missing_by_name(minion, pillar):
     with pytest.raises(Missing, match="redis-admin") as caught:

@@ -21,7 +21,8 @@ from .resources import FEDERATION, LDAP_MAPPER, MASK, settings_of, singles, text
 from .view import View
 
 Wanted = Mapping[str, Any]
-#: What ties a person to the record that the realm has of them: changed, everybody gets a new id.
+#: What ties a person to the record that the realm has of them. Measured on 26.7.3: with another UUID
+#: attribute nobody is imported or found any more, with another user-name attribute everybody is renamed.
 IDENTITY = ("uuid_attribute", "username_attribute", "import_users")
 _REMEDY = (
     "keep what is stored; or, where accounts of applications may be left without their people, say "
@@ -85,7 +86,7 @@ class Federation:
     mappers
         More LDAP mappers by name, ``{type, config}``; others that the federation has stay.
     allow_identity_loss
-        Whether people that were imported may get new ids.
+        Whether people may be cut off from the records that the realm has of them.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class Federation:
         Bring it to the declared shape, import the directory's people, and return what changed.
 
         Raises :class:`Rejected` when the directory can't be reached from Keycloak, :class:`Denied` when it
-        refuses the account, :class:`Invalid` when people who were imported would get new ids; nothing is
+        refuses the account, :class:`Invalid` when people would be cut off from their records; nothing is
         written then.
         """
         found = find(view, realm, name)
@@ -219,7 +220,7 @@ class Federation:
 
 
 def keep_identities(view: View, realm: str, found: Row, changes: Changes) -> None:
-    """Raise :class:`Invalid` if changes of a federation would give new ids to people whom it has."""
+    """Raise :class:`Invalid` if changes of a federation would cut people off from their records."""
     risky = [name for name in IDENTITY if name in changes]
     if not risky or not has_people(view, realm, found["id"]):
         return
@@ -227,7 +228,7 @@ def keep_identities(view: View, realm: str, found: Row, changes: Changes) -> Non
         [
             Problem(
                 "", name, changes[name]["new"],
-                f"in the place of {changes[name]['old']} gives new ids to the people of {found['name']}",
+                f"in the place of {changes[name]['old']} cuts people off from their records",
             )
             for name in risky
         ],
