@@ -38,9 +38,8 @@ class Directory:
     def __init__(self, url: str, manager: str, password: str) -> None:
         self.url, self._manager, self._password = url, manager, password
         self._idle: queue.LifoQueue[ldap.ldapobject.LDAPObject] = queue.LifoQueue()
-        # Of several that are added at once, the Managed Entries plug-in may turn one away ("rejected add
-        # operation"), seen under load.
-        self.adding = threading.Lock()
+        # Of several writes at once, the Managed Entries plug-in may turn an addition away, seen under load.
+        self._writing = threading.Lock()
 
     @contextmanager
     def connection(self) -> Iterator[ldap.ldapobject.LDAPObject]:
@@ -61,6 +60,12 @@ class Directory:
             raise
         else:
             self._idle.put(made)
+
+    @contextmanager
+    def writing(self) -> Iterator[ldap.ldapobject.LDAPObject]:
+        """A connection for a write, of which there is one at a time."""
+        with self._writing, self.connection() as made:
+            yield made
 
     def _living(self) -> ldap.ldapobject.LDAPObject | None:
         """An idle connection, unless the directory has been restarted since it was made."""
@@ -144,9 +149,16 @@ class Session:
         return found[0] if found else None
 
     def add(self, dn: str, values: dict[str, list[str]]) -> None:
-        with self.directory.adding, self.directory.connection() as connection:
-            made = [(name, [_octets(one) for one in many]) for name, many in values.items() if many]
-            connection.add_ext_s(dn, made, serverctrls=self._controls)
+        made = [(name, [_octets(one) for one in many]) for name, many in values.items() if many]
+        with self.directory.writing() as connection:
+            for further in (2, 1, 0):
+                try:
+                    connection.add_ext_s(dn, made, serverctrls=self._controls)
+                    return
+                except ldap.UNWILLING_TO_PERFORM as error:
+                    # The plug-in's own write met another of the directory's and the addition was undone.
+                    if not further or "Managed Entry Plugin rejected" not in str(error):
+                        raise
 
     def change(self, dn: str, changes: Sequence[tuple[str, str, list[str] | None]]) -> None:
         """Modify an entry: triples of what to do (add, delete, replace), the attribute, and the values."""
@@ -155,15 +167,15 @@ class Session:
             (kinds[what], name, [_octets(one) for one in many] if many else None)
             for what, name, many in changes
         ]
-        with self.directory.connection() as connection:
+        with self.directory.writing() as connection:
             connection.modify_ext_s(dn, made, serverctrls=self._controls)
 
     def delete(self, dn: str) -> None:
-        with self.directory.connection() as connection:
+        with self.directory.writing() as connection:
             connection.delete_ext_s(dn, serverctrls=self._controls)
 
     def rename(self, dn: str, name: str, parent: str | None = None) -> None:
-        with self.directory.connection() as connection:
+        with self.directory.writing() as connection:
             connection.rename_s(dn, name, newsuperior=parent, delold=1, serverctrls=self._controls)
 
 
