@@ -37,7 +37,19 @@ else:
 from salt_itstack import plugin
 from salt_itstack.errors import Invalid, Problem
 from salt_itstack.reconcile import forget, snapshot
-from salt_itstack.services.keycloak import accounts, clients, directory, realms, scopes
+from salt_itstack.secrets import fingerprint
+from salt_itstack.services.keycloak import (
+    accounts,
+    clients,
+    directory,
+    groups,
+    mappers,
+    plans,
+    realms,
+    roles,
+    scopes,
+    sets,
+)
 from salt_itstack.services.keycloak.api import Keycloak
 from salt_itstack.services.keycloak.federation import Federation
 from salt_itstack.services.keycloak.federation import remove as remove_federation
@@ -77,10 +89,11 @@ def _view(profile):
 
 
 def _opened(fields):
-    return {
-        name: plugin.reveal(value, __opts__, __pillar__)
-        for name, value in plugin.own_arguments(fields).items()
-    }
+    return plugin.opened(plugin.own_arguments(fields), __opts__, __pillar__)[0]
+
+
+def _apply_set(view, realm, kind, wanted, exclusive, limit, test):
+    return plans.apply_set(view, realm, kind, _opened(wanted), exclusive, limit, test)
 
 
 def version(profile="keycloak"):
@@ -109,7 +122,7 @@ def account_apply(bootstrap=None, test=False, profile="keycloak"):
 
     .. code-block:: bash
 
-        salt keycloak-host itstack_keycloak.account_apply \\
+        salt keycloak-host itstack_keycloak.account_apply \
             bootstrap='{client_id: temporary, client_secret: "secret://keycloak-bootstrap"}'
     """
     settings = _settings(profile)
@@ -150,13 +163,26 @@ def realm_apply(name, test=False, profile="keycloak", **fields):
     """
     Bring a realm to the given shape and return what changed.
 
+    The fields are those of the state :py:func:`itstack_keycloak.realm_present`.
+
     CLI Example:
 
     .. code-block:: bash
 
         salt keycloak-host itstack_keycloak.realm_apply it-stack display_name='IT-Stack' test=True
     """
-    return realms.apply_realm(_view(profile), name, _opened(fields), test)
+    settings = _settings(profile)
+    wanted = _opened(fields)
+    mark = f"keycloak/{settings['url']}/{name}/smtp"
+    password = wanted.get("smtp_password")
+    # The server shows a mask: what was written last is all that can be compared.
+    known = fingerprint.known(__opts__, mark, password) if isinstance(password, str) else None
+    changes = realms.apply_realm(
+        _view(profile), name, wanted, test, rewrite=() if known else ("smtp_password",)
+    )
+    if "smtp_password" in changes and not test:
+        fingerprint.remember(__opts__, mark, password)
+    return changes
 
 
 def realm_remove(name, test=False, profile="keycloak"):
@@ -197,7 +223,7 @@ def client_apply(
 
     .. code-block:: bash
 
-        salt keycloak-host itstack_keycloak.client_apply nextcloud it-stack \\
+        salt keycloak-host itstack_keycloak.client_apply nextcloud it-stack \
             redirect_uris='[https://cloud.it-stack.lab/apps/user_oidc/code]' secret=secret://keycloak-nextcloud
     """
     return clients.apply_client(
@@ -218,11 +244,66 @@ def client_remove(name, realm, test=False, profile="keycloak"):
     return clients.remove_client(_view(profile), realm, name, test)
 
 
+def clients_apply(realm, clients, exclusive=False, limit=10, test=False, profile="keycloak"):
+    """
+    Bring many clients to the given shape and return what changed, by client.
+
+    The arguments are those of the state :py:func:`itstack_keycloak.clients_present`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.clients_apply it-stack '{wiki: {public: true}, blog: {}}'
+    """
+    view = _view(profile)
+    return _apply_set(view, realm, sets.client_set(view, realm), clients, exclusive, limit, test)
+
+
+def protocol_mapper_apply(
+    name, realm, type, config=None, client=None, client_scope=None, test=False, profile="keycloak"
+):
+    """
+    Bring one protocol mapper of a client or a client scope to the given shape and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.protocol_mapper_apply groups it-stack \
+            oidc-group-membership-mapper '{claim.name: groups}' client=nextcloud
+    """
+    return mappers.apply_mapper(
+        _view(profile), realm, (client, client_scope), name, {"type": type, "config": config or {}}, test
+    )
+
+
+def protocol_mapper_remove(name, realm, client=None, client_scope=None, test=False, profile="keycloak"):
+    """
+    Delete one protocol mapper of a client or a client scope and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.protocol_mapper_remove groups it-stack client=nextcloud
+    """
+    return mappers.apply_mapper(_view(profile), realm, (client, client_scope), name, None, test)
+
+
 def client_scope_apply(
-    name, realm, mappers=None, exclusive_mappers=False, test=False, profile="keycloak", **fields
+    name,
+    realm,
+    mappers=None,
+    exclusive_mappers=False,
+    test=False,
+    profile="keycloak",
+    **fields,
 ):
     """
     Bring a client scope to the given shape and return what changed.
+
+    The fields are those of the state :py:func:`itstack_keycloak.client_scope_present`.
 
     CLI Example:
 
@@ -248,6 +329,49 @@ def client_scope_remove(name, realm, test=False, profile="keycloak"):
     return scopes.remove_scope(_view(profile), realm, name, test)
 
 
+def client_scopes_apply(realm, client_scopes, exclusive=False, limit=10, test=False, profile="keycloak"):
+    """
+    Bring many client scopes to the given shape and return what changed, by scope.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_scopes_apply it-stack '{department: {}, office: {}}'
+    """
+    view = _view(profile)
+    return _apply_set(view, realm, sets.scope_set(view, realm), client_scopes, exclusive, limit, test)
+
+
+def client_scope_assign(name, realm, client, kind="default", test=False, profile="keycloak"):
+    """
+    Give one client scope to a client, its others left alone, and return what changed.
+
+    kind
+        ``default`` or ``optional``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_scope_assign department it-stack nextcloud kind=optional
+    """
+    return scopes.assign(_view(profile), realm, name, client, kind, test)
+
+
+def client_scope_withdraw(name, realm, client, test=False, profile="keycloak"):
+    """
+    Take one client scope from a client and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_scope_withdraw department it-stack nextcloud
+    """
+    return scopes.assign(_view(profile), realm, name, client, None, test)
+
+
 def group_apply(name, realm, test=False, profile="keycloak", **fields):
     """
     Bring a group, named by its path, to the given shape and return what changed.
@@ -258,7 +382,7 @@ def group_apply(name, realm, test=False, profile="keycloak", **fields):
 
         salt keycloak-host itstack_keycloak.group_apply /staff/admins it-stack
     """
-    return realms.apply_group(_view(profile), realm, name, _opened(fields), test)
+    return groups.apply_group(_view(profile), realm, name, _opened(fields), test)
 
 
 def group_remove(name, realm, test=False, profile="keycloak"):
@@ -271,7 +395,22 @@ def group_remove(name, realm, test=False, profile="keycloak"):
 
         salt keycloak-host itstack_keycloak.group_remove /staff it-stack
     """
-    return realms.remove_group(_view(profile), realm, name, test)
+    return groups.remove_group(_view(profile), realm, name, test)
+
+
+def groups_apply(realm, groups, exclusive=False, limit=10, test=False, profile="keycloak"):
+    """
+    Bring many groups, named by their paths, to the given shape and return what changed, by path.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.groups_apply it-stack '{/staff: {}, /staff/admins: {}}'
+    """
+    view = _view(profile)
+    kind, wanted = sets.group_set(view, realm, groups)
+    return _apply_set(view, realm, kind, wanted, exclusive, limit, test)
 
 
 def realm_role_apply(name, realm, test=False, profile="keycloak", **fields):
@@ -284,7 +423,7 @@ def realm_role_apply(name, realm, test=False, profile="keycloak", **fields):
 
         salt keycloak-host itstack_keycloak.realm_role_apply auditor it-stack description='May read logs'
     """
-    return realms.apply_role(_view(profile), realm, name, _opened(fields), test)
+    return roles.apply_role(_view(profile), realm, name, _opened(fields), test)
 
 
 def realm_role_remove(name, realm, test=False, profile="keycloak"):
@@ -297,7 +436,61 @@ def realm_role_remove(name, realm, test=False, profile="keycloak"):
 
         salt keycloak-host itstack_keycloak.realm_role_remove auditor it-stack
     """
-    return realms.remove_role(_view(profile), realm, name, test)
+    return roles.remove_role(_view(profile), realm, name, test)
+
+
+def realm_roles_apply(realm, roles, exclusive=False, limit=10, test=False, profile="keycloak"):
+    """
+    Bring many realm roles to the given shape and return what changed, by role.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.realm_roles_apply it-stack '{auditor: {}, clerk: {}}'
+    """
+    view = _view(profile)
+    return _apply_set(view, realm, sets.role_set(view, realm), roles, exclusive, limit, test)
+
+
+def client_role_apply(name, realm, client, test=False, profile="keycloak", **fields):
+    """
+    Bring a role of a client to the given shape and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_role_apply editor it-stack wiki description='May write'
+    """
+    return roles.apply_role(_view(profile), realm, name, _opened(fields), test, client)
+
+
+def client_role_remove(name, realm, client, test=False, profile="keycloak"):
+    """
+    Delete a role of a client and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_role_remove editor it-stack wiki
+    """
+    return roles.remove_role(_view(profile), realm, name, test, client)
+
+
+def client_roles_apply(realm, client, roles, exclusive=False, limit=10, test=False, profile="keycloak"):
+    """
+    Bring many roles of a client to the given shape and return what changed, by role.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.client_roles_apply it-stack wiki '{editor: {}, reader: {}}'
+    """
+    view = _view(profile)
+    return _apply_set(view, realm, sets.role_set(view, realm, client), roles, exclusive, limit, test)
 
 
 def federation_apply(
@@ -321,8 +514,8 @@ def federation_apply(
 
     .. code-block:: bash
 
-        salt keycloak-host itstack_keycloak.federation_apply freeipa it-stack url=ldaps://ipa.it-stack.lab \\
-            bind_dn=uid=keycloak,cn=sysaccounts,cn=etc,dc=it-stack,dc=lab \\
+        salt keycloak-host itstack_keycloak.federation_apply freeipa it-stack url=ldaps://ipa.it-stack.lab \
+            bind_dn=uid=keycloak,cn=sysaccounts,cn=etc,dc=it-stack,dc=lab \
             bind_credential=secret://freeipa-keycloak users_dn=cn=users,cn=accounts,dc=it-stack,dc=lab
     """
     federation = Federation(

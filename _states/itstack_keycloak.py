@@ -1,5 +1,6 @@
 """
-States for a Keycloak server: its account for us, realms, clients, client scopes, groups, roles, federations.
+States for a Keycloak server: its account for us, realms, clients and their scopes, mappers, roles, groups,
+federations.
 
 .. code-block:: yaml
 
@@ -51,8 +52,12 @@ else:
 from salt_itstack import plugin
 from salt_itstack.errors import ItstackError
 from salt_itstack.reconcile import converge
-from salt_itstack.services.keycloak import clients, realms, scopes
+from salt_itstack.services.keycloak import mappers as protocol_mappers
+from salt_itstack.services.keycloak import realms, scopes
+from salt_itstack.services.keycloak.clients import predicted_client
 from salt_itstack.services.keycloak.federation import Federation
+from salt_itstack.services.keycloak.groups import predicted_group
+from salt_itstack.services.keycloak.roles import predicted_role
 
 
 def _present(name, function, arguments, profile, predict):
@@ -73,6 +78,18 @@ def _absent(name, function, profile, **arguments):
         return __salt__[f"itstack_keycloak.{function}"](name, test=test, profile=profile, **arguments)
 
     return converge(name, apply, __opts__["test"], unchanged="is absent", changed="was removed")
+
+
+def _set(name, function, key, wanted, profile, arguments, predict):
+    # A state that declares many: what the first run would make of a server that isn't there yet.
+    def creation():
+        return {str(each): predict(fields or {}) for each, fields in wanted.items()}
+
+    return _present(name, function, {**arguments, key: wanted}, profile, creation)
+
+
+def _given(fields, *others):
+    return {key: value for key, value in fields.items() if key not in others}
 
 
 def account_present(name, bootstrap=None, profile="keycloak", **kwargs):
@@ -117,19 +134,43 @@ def realm_present(name, profile="keycloak", **kwargs):
         What people see.
     ssl_required
         ``all``, ``external`` or ``none``.
-    registration_allowed, remember_me, verify_email, login_with_email, duplicate_emails, reset_password, \
-edit_username, internationalization, events_enabled, admin_events_enabled
-        Booleans.
-    brute_force_protected, permanent_lockout
-        Booleans; with ``failure_factor`` (tries), ``max_failure_wait`` and ``wait_increment`` (seconds).
+    registration_allowed, registration_email_as_username, remember_me, verify_email, login_with_email, \
+duplicate_emails, reset_password, edit_username, user_managed_access, organizations_enabled, \
+internationalization
+        Booleans: how people log in and register.
     password_policy
         Such as ``length(12) and notUsername``.
-    access_token_lifespan, sso_session_idle, sso_session_max, offline_session_idle, events_expiration
-        Seconds.
-    login_theme, account_theme, email_theme, default_locale, supported_locales
+    brute_force_protected, permanent_lockout
+        Booleans, with ``brute_force_strategy`` (``MULTIPLE`` or ``LINEAR``), ``failure_factor`` (tries),
+        ``max_temporary_lockouts``, ``max_failure_wait``, ``wait_increment``, ``minimum_quick_login_wait``,
+        ``failure_reset_time`` (seconds) and ``quick_login_check_milliseconds``.
+    otp_type, otp_algorithm, otp_digits, otp_period, otp_look_ahead_window, otp_initial_counter, \
+otp_code_reusable
+        One-time passwords: ``totp`` or ``hotp``, such as ``HmacSHA1``, and numbers.
+    access_token_lifespan, access_token_lifespan_implicit, access_code_lifespan, access_code_lifespan_login, \
+access_code_lifespan_user_action, action_token_lifespan_admin, action_token_lifespan_user, \
+device_code_lifespan, device_polling_interval, sso_session_idle, sso_session_max, \
+sso_session_idle_remember_me, sso_session_max_remember_me, client_session_idle, client_session_max, \
+offline_session_idle, offline_session_max, client_offline_session_idle, client_offline_session_max
+        Seconds; ``offline_session_max`` holds while ``offline_session_max_enabled`` is true.
+    default_signature_algorithm, revoke_refresh_token, refresh_token_max_reuse
+        Tokens: such as ``RS256``, a boolean, a number.
+    login_theme, account_theme, admin_theme, email_theme, default_locale, supported_locales
         As Keycloak names them.
-    attributes
+    events_enabled, events_expiration, events_listeners, event_types
+        Whether logins are recorded, for how many seconds, who is told, and which types.
+    admin_events_enabled, admin_events_details
+        Whether changes of the realm are recorded, and with what was sent.
+    smtp
+        A map: ``host``, ``port``, ``from``, ``fromDisplayName``, ``replyTo``, ``ssl``, ``starttls``,
+        ``auth``, ``user``. Keycloak refuses one without ``from``. Keys that aren't named are left alone.
+    smtp_password
+        A reference to a secret. The server doesn't show it: it is written on creation, and when another one
+        is declared than this minion wrote last.
+    browser_security_headers
         A map; keys that aren't named are left alone.
+    attributes
+        A map of texts; an empty text removes the key, and keys that aren't named are left alone.
     profile
         Name of a profile, or the profile itself.
 
@@ -140,6 +181,7 @@ edit_username, internationalization, events_enabled, admin_events_enabled
             - display_name: IT-Stack
             - brute_force_protected: true
             - sso_session_idle: 1800
+            - smtp: {host: mail.it-stack.lab, port: 587, from: sso@it-stack.lab, starttls: true}
     """
     fields = plugin.own_arguments(kwargs)
     return _present(
@@ -147,13 +189,15 @@ edit_username, internationalization, events_enabled, admin_events_enabled
         "realm_apply",
         {"name": name, **fields},
         profile,
-        lambda: realms.predicted("realm", fields),
+        lambda: realms.predicted_realm(fields),
     )
 
 
 def realm_absent(name, profile="keycloak", **kwargs):
     """
     Ensure that there is no such realm. All people, clients and settings in it are lost.
+
+    The realm that the profile's account lives in is never removed.
 
     .. code-block:: yaml
 
@@ -173,31 +217,64 @@ def client_present(name, realm, mappers=None, exclusive_mappers=False, profile="
         The realm that it lives in.
     protocol
         ``openid-connect`` (the default of a new client) or ``saml``.
-    public
-        Whether it has no secret.
-    secret
-        A reference to its secret, such as ``secret://keycloak-nextcloud``.
+    display_name, description, enabled, root_url, base_url, admin_url, always_display_in_console, \
+frontchannel_logout, consent_required, display_on_consent_screen, consent_screen_text, full_scope_allowed, \
+not_before, login_theme, logo_uri, policy_uri, terms_of_service_uri
+        As Keycloak's own.
     redirect_uris, post_logout_redirect_uris
         Lists of addresses; a wildcard may stand at the end, never for the host.
-    web_origins
-        A list of origins, or ``+`` for those of the redirect URIs.
-    standard_flow, implicit_flow, direct_access_grants, service_accounts
-        Booleans: the ways to get a token.
-    pkce
-        ``S256`` makes it mandatory.
-    backchannel_logout_url, backchannel_logout_session
-        Where the application is told that somebody logged out, and whether the session is named.
-    access_token_lifespan
-        Seconds.
     default_scopes, optional_scopes
         The whole lists of client scopes; one that moves from one list to the other is moved. Without
         ``basic`` in the default ones access tokens have no ``sub``.
-    display_name, description, enabled, root_url, base_url, admin_url, frontchannel_logout, \
-consent_required, full_scope_allowed
-        As Keycloak's own.
+    flow_bindings
+        ``browser`` and ``direct_grant``: authentication flows by alias, in place of the realm's; an empty
+        text takes one away.
+    public, bearer_only
+        Whether it has no secret.
+    secret
+        A reference to its secret, such as ``secret://keycloak-nextcloud``.
+    client_authenticator
+        ``client-secret`` (the default), ``client-jwt``, ``client-secret-jwt`` or ``client-x509``, with
+        ``jwks_url`` and ``use_jwks_url``, or ``x509_subject_dn``.
+    web_origins
+        A list of origins, or ``+`` for those of the redirect URIs.
+    standard_flow, implicit_flow, direct_access_grants, service_accounts, device_flow, ciba, token_exchange
+        Booleans: the ways to get a token.
+    authorization_services
+        Whether it has resources and policies of its own.
+    service_account_realm_roles, service_account_client_roles
+        What its service account may do: a list of realm roles, and lists of roles below clients. They are
+        added; with ``exclusive_roles`` others are taken, but never ``default-roles-…``.
+    pkce
+        ``S256`` makes it mandatory.
+    dpop_bound_access_tokens, certificate_bound_access_tokens, require_pushed_authorization_requests, \
+refresh_tokens, refresh_tokens_for_client_credentials, lightweight_access_tokens, exclude_session_state, \
+exclude_issuer
+        Booleans.
+    backchannel_logout_url, backchannel_logout_session, backchannel_logout_revoke_offline_tokens, \
+frontchannel_logout_url, frontchannel_logout_session
+        Where the application is told that somebody logged out, and whether the session is named.
+    access_token_lifespan, session_idle, session_max, offline_session_idle, offline_session_max
+        Seconds.
+    access_token_signature_algorithm, id_token_signature_algorithm, user_info_signature_algorithm, \
+request_object_signature_algorithm
+        Such as ``RS256``.
+    default_acr_values, minimum_acr_value
+        Levels of authentication.
+    assertion_consumer_url, assertion_consumer_redirect_url, single_logout_url, single_logout_redirect_url
+        SAML: where assertions and log-outs are sent, by POST and by redirect. A new SAML client needs one
+        for assertions, or ``metadata_descriptor_url`` with ``use_metadata_descriptor_url``, or redirect URIs.
+    name_id_format, force_name_id_format
+        SAML: ``username``, ``email``, ``transient`` or ``persistent``, and whether requests can't choose.
+    sign_documents, sign_assertions, client_signature_required, encrypt_assertions, force_post_binding, \
+force_artifact_binding, authn_statement, one_time_use_condition
+        SAML: booleans. A new client has documents signed, signatures required and POST forced.
+    signature_algorithm, signature_canonicalization, signature_key_name, signing_certificate, \
+encryption_certificate, assertion_lifespan, idp_initiated_name, idp_initiated_relay_state
+        SAML: as Keycloak's own.
     attributes
-        A map of texts; booleans and numbers are converted, an empty text removes the key, and keys that
-        aren't named are left alone.
+        A map of texts, for what has no name above: ``"true"`` in quotes. An empty text removes the key, and
+        keys that aren't named are left alone.
     mappers
         Protocol mappers by name, each ``{type, config}``. Others stay, unless ``exclusive_mappers``.
     profile
@@ -212,6 +289,22 @@ consent_required, full_scope_allowed
             - redirect_uris: [https://wiki.it-stack.lab/login/callback]
             - direct_access_grants: false
             - pkce: S256
+
+        https://assets.it-stack.lab/saml/metadata:
+          itstack_keycloak.client_present:
+            - realm: it-stack
+            - protocol: saml
+            - assertion_consumer_url: https://assets.it-stack.lab/saml/acs
+            - name_id_format: email
+            - client_signature_required: false
+
+        reporter:
+          itstack_keycloak.client_present:
+            - realm: it-stack
+            - secret: secret://keycloak-reporter
+            - standard_flow: false
+            - service_accounts: true
+            - service_account_client_roles: {realm-management: [view-users]}
     """
     fields = plugin.own_arguments(kwargs)
     return _present(
@@ -225,13 +318,16 @@ consent_required, full_scope_allowed
             **fields,
         },
         profile,
-        lambda: clients.predicted_client(fields, mappers),
+        lambda: predicted_client(fields, mappers),
     )
 
 
 def client_absent(name, realm, profile="keycloak", **kwargs):
     """
     Ensure that a realm has no such client.
+
+    Refused for the clients that Keycloak itself made, for the account of the profile, and where the client's
+    service account is the realm's last administrator.
 
     .. code-block:: yaml
 
@@ -240,6 +336,99 @@ def client_absent(name, realm, profile="keycloak", **kwargs):
             - realm: it-stack
     """
     return _absent(name, "client_remove", profile, realm=realm)
+
+
+def clients_present(name, realm, clients, exclusive=False, limit=10, profile="keycloak", **kwargs):
+    """
+    Ensure that many clients of a realm have the given settings, in one state.
+
+    They are read once and written four at a time. What fails is told by name, and doesn't hold up the others.
+
+    name
+        For the report only.
+    realm
+        The realm that they live in.
+    clients
+        The fields of each, as :py:func:`client_present` takes them, by its ``clientId``.
+    exclusive
+        Whether others are removed, but never those that Keycloak made, nor the account of the profile.
+    limit
+        How many may be removed at the most. If there were more, nothing is changed.
+    profile
+        Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        "our applications":
+          itstack_keycloak.clients_present:
+            - realm: it-stack
+            - clients:
+                blog:
+                  public: true
+                  redirect_uris: [https://blog.it-stack.lab/*]
+                shop:
+                  secret: secret://keycloak-shop
+                  redirect_uris: [https://shop.it-stack.lab/callback]
+    """
+    return _set(
+        name, "clients_apply", "clients", clients, profile,
+        {"realm": realm, "exclusive": exclusive, "limit": limit, **plugin.own_arguments(kwargs)},
+        lambda fields: predicted_client(_given(fields, "mappers"), fields.get("mappers")),
+    )  # fmt: skip
+
+
+def protocol_mapper_present(
+    name, realm, type, config=None, client=None, client_scope=None, profile="keycloak", **kwargs
+):
+    """
+    Ensure that a client or a client scope has a protocol mapper, and leave its others alone.
+
+    name
+        The mapper.
+    realm
+        The realm that its owner lives in.
+    client, client_scope
+        Its owner, one of the two.
+    type
+        Such as ``oidc-usermodel-attribute-mapper``; one that the server doesn't have is refused.
+    config
+        A map; keys that aren't named are left alone.
+
+    .. code-block:: yaml
+
+        groups:
+          itstack_keycloak.protocol_mapper_present:
+            - realm: it-stack
+            - client: wiki
+            - type: oidc-group-membership-mapper
+            - config: {claim.name: groups, full.path: false, id.token.claim: true, userinfo.token.claim: true}
+    """
+    own = {"realm": realm, "type": type, "config": config, "client": client, "client_scope": client_scope}
+    return _present(
+        name,
+        "protocol_mapper_apply",
+        {"name": name, **own, **plugin.own_arguments(kwargs)},
+        profile,
+        lambda: protocol_mappers.mapper_changes(
+            protocol_mappers.mappers_wanted({name: {"type": type, "config": config or {}}}), {}, False
+        ),
+    )
+
+
+def protocol_mapper_absent(name, realm, client=None, client_scope=None, profile="keycloak", **kwargs):
+    """
+    Ensure that a client or a client scope has no such protocol mapper.
+
+    .. code-block:: yaml
+
+        groups:
+          itstack_keycloak.protocol_mapper_absent:
+            - realm: it-stack
+            - client: wiki
+    """
+    return _absent(
+        name, "protocol_mapper_remove", profile, realm=realm, client=client, client_scope=client_scope
+    )
 
 
 def client_scope_present(name, realm, mappers=None, exclusive_mappers=False, profile="keycloak", **kwargs):
@@ -254,6 +443,8 @@ def client_scope_present(name, realm, mappers=None, exclusive_mappers=False, pro
         For people.
     in_token_scope
         Whether its name appears in the token's ``scope``.
+    realm_default
+        Whether clients that are made from now on get it: ``default``, ``optional`` or ``none``.
     attributes
         A map of texts; keys that aren't named are left alone.
     mappers
@@ -302,6 +493,74 @@ def client_scope_absent(name, realm, profile="keycloak", **kwargs):
     return _absent(name, "client_scope_remove", profile, realm=realm)
 
 
+def client_scopes_present(
+    name, realm, client_scopes, exclusive=False, limit=10, profile="keycloak", **kwargs
+):
+    """
+    Ensure that many client scopes of a realm have the given settings, in one state.
+
+    name
+        For the report only.
+    client_scopes
+        The fields of each, as :py:func:`client_scope_present` takes them, by its name.
+    realm, exclusive, limit, profile
+        As of :py:func:`clients_present`.
+
+    .. code-block:: yaml
+
+        "our scopes":
+          itstack_keycloak.client_scopes_present:
+            - realm: it-stack
+            - client_scopes:
+                office: {description: Where somebody works}
+                floor: {in_token_scope: true}
+    """
+    return _set(
+        name, "client_scopes_apply", "client_scopes", client_scopes, profile,
+        {"realm": realm, "exclusive": exclusive, "limit": limit, **plugin.own_arguments(kwargs)},
+        lambda fields: scopes.predicted_scope(
+            _given(fields, "mappers", "exclusive_mappers"), fields.get("mappers")
+        ),
+    )  # fmt: skip
+
+
+def client_scope_assigned(name, realm, client, kind="default", profile="keycloak", **kwargs):
+    """
+    Ensure that a client has a client scope, and leave its other scopes alone.
+
+    name, realm, client
+        The scope, the realm, and the client.
+    kind
+        ``default`` or ``optional``; a scope that stands in the other list is moved.
+
+    .. code-block:: yaml
+
+        department:
+          itstack_keycloak.client_scope_assigned:
+            - realm: it-stack
+            - client: wiki
+            - kind: optional
+    """
+    own = {"name": name, "realm": realm, "client": client, "kind": kind, **plugin.own_arguments(kwargs)}
+    return _present(
+        name, "client_scope_assign", own, profile, lambda: {name: {"old": None, "new": kind}}
+    )  # fmt: skip
+
+
+def client_scope_withdrawn(name, realm, client, profile="keycloak", **kwargs):
+    """
+    Ensure that a client doesn't have a client scope.
+
+    .. code-block:: yaml
+
+        department:
+          itstack_keycloak.client_scope_withdrawn:
+            - realm: it-stack
+            - client: wiki
+    """
+    return _absent(name, "client_scope_withdraw", profile, realm=realm, client=client)
+
+
 def group_present(name, realm, profile="keycloak", **kwargs):
     """
     Ensure that a group exists in a realm.
@@ -312,6 +571,9 @@ def group_present(name, realm, profile="keycloak", **kwargs):
         The realm that it lives in.
     attributes
         A map of texts or lists of texts; keys that aren't named are left alone.
+    realm_roles, client_roles
+        What its members may do: a list of realm roles, and lists of roles below clients. They are added;
+        with ``exclusive`` others are taken.
     profile
         Name of a profile, or the profile itself.
 
@@ -321,6 +583,7 @@ def group_present(name, realm, profile="keycloak", **kwargs):
           itstack_keycloak.group_present:
             - realm: it-stack
             - attributes: {office: Vienna}
+            - client_roles: {account: [view-groups]}
     """
     fields = plugin.own_arguments(kwargs)
     return _present(
@@ -328,7 +591,7 @@ def group_present(name, realm, profile="keycloak", **kwargs):
         "group_apply",
         {"name": name, "realm": realm, **fields},
         profile,
-        lambda: realms.predicted("group", fields),
+        lambda: predicted_group(_given(fields, "exclusive")),
     )
 
 
@@ -345,6 +608,35 @@ def group_absent(name, realm, profile="keycloak", **kwargs):
     return _absent(name, "group_remove", profile, realm=realm)
 
 
+def groups_present(name, realm, groups, exclusive=False, limit=10, profile="keycloak", **kwargs):
+    """
+    Ensure that many groups of a realm have the given settings, in one state.
+
+    name
+        For the report only.
+    groups
+        The fields of each, as :py:func:`group_present` takes them, by its path.
+    exclusive
+        Whether others are removed, but never what a federation imports.
+    realm, limit, profile
+        As of :py:func:`clients_present`.
+
+    .. code-block:: yaml
+
+        "our groups":
+          itstack_keycloak.groups_present:
+            - realm: it-stack
+            - groups:
+                /partners: {}
+                /partners/printers: {attributes: {office: Graz}}
+    """
+    return _set(
+        name, "groups_apply", "groups", groups, profile,
+        {"realm": realm, "exclusive": exclusive, "limit": limit, **plugin.own_arguments(kwargs)},
+        lambda fields: predicted_group(_given(fields, "exclusive")),
+    )  # fmt: skip
+
+
 def realm_role_present(name, realm, profile="keycloak", **kwargs):
     """
     Ensure that a realm role exists.
@@ -355,6 +647,9 @@ def realm_role_present(name, realm, profile="keycloak", **kwargs):
         For people.
     attributes
         A map of texts or lists of texts; keys that aren't named are left alone.
+    realm_roles, client_roles
+        What it brings along (a composite role): a list of realm roles, and lists of roles below clients.
+        They are added; with ``exclusive`` others are taken.
     profile
         Name of a profile, or the profile itself.
 
@@ -364,6 +659,7 @@ def realm_role_present(name, realm, profile="keycloak", **kwargs):
           itstack_keycloak.realm_role_present:
             - realm: it-stack
             - description: May read everything
+            - client_roles: {realm-management: [view-users, view-events]}
     """
     fields = plugin.own_arguments(kwargs)
     return _present(
@@ -371,13 +667,13 @@ def realm_role_present(name, realm, profile="keycloak", **kwargs):
         "realm_role_apply",
         {"name": name, "realm": realm, **fields},
         profile,
-        lambda: realms.predicted("role", fields),
+        lambda: predicted_role(_given(fields, "exclusive")),
     )
 
 
 def realm_role_absent(name, realm, profile="keycloak", **kwargs):
     """
-    Ensure that a realm has no such role.
+    Ensure that a realm has no such role. Refused for those that Keycloak made.
 
     .. code-block:: yaml
 
@@ -386,6 +682,103 @@ def realm_role_absent(name, realm, profile="keycloak", **kwargs):
             - realm: it-stack
     """
     return _absent(name, "realm_role_remove", profile, realm=realm)
+
+
+def realm_roles_present(name, realm, roles, exclusive=False, limit=10, profile="keycloak", **kwargs):
+    """
+    Ensure that many realm roles have the given settings, in one state.
+
+    name
+        For the report only.
+    roles
+        The fields of each, as :py:func:`realm_role_present` takes them, by its name; a composite role stands
+        after those that it brings along.
+    realm, exclusive, limit, profile
+        As of :py:func:`clients_present`.
+
+    .. code-block:: yaml
+
+        "our roles":
+          itstack_keycloak.realm_roles_present:
+            - realm: it-stack
+            - roles:
+                clerk: {description: May write invoices}
+                bookkeeper: {realm_roles: [clerk]}
+    """
+    return _set(
+        name, "realm_roles_apply", "roles", roles, profile,
+        {"realm": realm, "exclusive": exclusive, "limit": limit, **plugin.own_arguments(kwargs)},
+        lambda fields: predicted_role(_given(fields, "exclusive")),
+    )  # fmt: skip
+
+
+def client_role_present(name, realm, client, profile="keycloak", **kwargs):
+    """
+    Ensure that a client has a role of its own.
+
+    name, realm, client
+        The role, the realm, and the client.
+    description, attributes, realm_roles, client_roles, exclusive
+        As of :py:func:`realm_role_present`.
+
+    .. code-block:: yaml
+
+        editor:
+          itstack_keycloak.client_role_present:
+            - realm: it-stack
+            - client: wiki
+            - description: May change pages
+    """
+    fields = plugin.own_arguments(kwargs)
+    return _present(
+        name,
+        "client_role_apply",
+        {"name": name, "realm": realm, "client": client, **fields},
+        profile,
+        lambda: predicted_role(_given(fields, "exclusive")),
+    )
+
+
+def client_role_absent(name, realm, client, profile="keycloak", **kwargs):
+    """
+    Ensure that a client has no such role.
+
+    .. code-block:: yaml
+
+        editor:
+          itstack_keycloak.client_role_absent:
+            - realm: it-stack
+            - client: wiki
+    """
+    return _absent(name, "client_role_remove", profile, realm=realm, client=client)
+
+
+def client_roles_present(name, realm, client, roles, exclusive=False, limit=10, profile="keycloak", **kwargs):
+    """
+    Ensure that a client has many roles of its own, in one state.
+
+    name
+        For the report only.
+    client, roles
+        The client, and the fields of each role, as :py:func:`client_role_present` takes them, by its name.
+    realm, exclusive, limit, profile
+        As of :py:func:`clients_present`.
+
+    .. code-block:: yaml
+
+        "roles of the wiki":
+          itstack_keycloak.client_roles_present:
+            - realm: it-stack
+            - client: wiki
+            - roles:
+                reader: {}
+                writer: {description: May write}
+    """
+    own = {"realm": realm, "client": client, "exclusive": exclusive, "limit": limit}
+    return _set(
+        name, "client_roles_apply", "roles", roles, profile, {**own, **plugin.own_arguments(kwargs)},
+        lambda fields: predicted_role(_given(fields, "exclusive")),
+    )  # fmt: skip
 
 
 def federation_present(

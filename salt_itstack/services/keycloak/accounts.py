@@ -88,7 +88,7 @@ def apply_account(view: View, secret: str, bootstrap: View | None, test: bool = 
     if made is None:
         raise Missing(f"the account {client_id} isn't there after it was made", bootstrap.api.service)
     person = bootstrap.api.service_account(realm, made["id"])
-    bootstrap.api.grant_roles(realm, person["id"], [bootstrap.api.role(realm, ROLE)])
+    bootstrap.api.give_roles(realm, ("users", person["id"]), [bootstrap.api.role(realm, ROLE)])
     view.api.http.renew()
     view.changed(realm, "clients")
     _remove_temporary(view, helper, test)

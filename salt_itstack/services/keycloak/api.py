@@ -144,6 +144,11 @@ class Keycloak:
         """The user behind a client's service account."""
         return self.http.get(_realm(realm, "clients", identifier, "service-account-user")).data
 
+    def client_roles(self, realm: str, identifier: str) -> list[Row]:
+        """A client's own roles, with attributes."""
+        path = _realm(realm, "clients", identifier, "roles")
+        return self.http.pages(path, params={"briefRepresentation": "false"}, size=PAGE)
+
     def assign_scope(self, realm: str, identifier: str, kind: str, scope: str) -> None:
         """
         Assign a client scope. ``kind`` is ``default`` or ``optional``.
@@ -165,6 +170,14 @@ class Keycloak:
     def default_scopes(self, realm: str, kind: str) -> list[Row]:
         """The scopes that a new client gets. ``kind`` is ``default`` or ``optional``."""
         return self.http.get(_realm(realm, f"default-{kind}-client-scopes")).data
+
+    def assign_default_scope(self, realm: str, kind: str, scope: str) -> None:
+        """Give a scope to the clients that are made from now on. ``kind`` is ``default`` or ``optional``."""
+        self.http.put(_realm(realm, f"default-{kind}-client-scopes", scope))
+
+    def withdraw_default_scope(self, realm: str, kind: str, scope: str) -> None:
+        """No longer give a scope to the clients that are made from now on."""
+        self.http.delete(_realm(realm, f"default-{kind}-client-scopes", scope))
 
     def create_client_scope(self, realm: str, body: Row) -> str:
         """Create a client scope; returns its id."""
@@ -247,21 +260,60 @@ class Keycloak:
         """All realm roles, with attributes."""
         return self.http.pages(_realm(realm, "roles"), params={"briefRepresentation": "false"}, size=PAGE)
 
-    def role(self, realm: str, name: str) -> Row:
-        """One realm role by its name."""
-        return self.http.get(_realm(realm, "roles", name)).data
+    def role(self, realm: str, name: str, client: str = "") -> Row:
+        """One realm role by its name, or one of the client with that id."""
+        return self.http.get(_realm(realm, *_of_client(client), "roles", name)).data
 
-    def create_role(self, realm: str, body: Row) -> None:
-        """Create a realm role."""
-        self.http.post(_realm(realm, "roles"), json=body)
+    def create_role(self, realm: str, body: Row, client: str = "") -> None:
+        """Create a realm role, or a role of the client with that id. Attributes are ignored here."""
+        self.http.post(_realm(realm, *_of_client(client), "roles"), json=body)
 
-    def update_role(self, realm: str, name: str, body: Row) -> None:
-        """Replace a realm role's description and attributes."""
-        self.http.put(_realm(realm, "roles", name), json=body)
+    def update_role(self, realm: str, identifier: str, body: Row) -> None:
+        """Replace a role's name, description and attributes."""
+        self.http.put(_realm(realm, "roles-by-id", identifier), json=body)
 
-    def delete_role(self, realm: str, name: str) -> None:
-        """Delete a realm role."""
-        self.http.delete(_realm(realm, "roles", name))
+    def delete_role(self, realm: str, identifier: str) -> None:
+        """Delete a realm or client role."""
+        self.http.delete(_realm(realm, "roles-by-id", identifier))
+
+    def composites(self, realm: str, identifier: str) -> list[Row]:
+        """The roles that a role brings along."""
+        return self.http.get(_realm(realm, "roles-by-id", identifier, "composites")).data
+
+    def add_composites(self, realm: str, identifier: str, roles: list[Row]) -> None:
+        """Let a role bring along others; takes role objects."""
+        self.http.post(_realm(realm, "roles-by-id", identifier, "composites"), json=roles)
+
+    def remove_composites(self, realm: str, identifier: str, roles: list[Row]) -> None:
+        """Let a role no longer bring along others; takes role objects."""
+        self.http.delete(_realm(realm, "roles-by-id", identifier, "composites"), json=roles)
+
+    def role_mappings(self, realm: str, owner: tuple[str, str]) -> Row:
+        """
+        The roles that somebody was given: ``{realmMappings, clientMappings}``.
+
+        owner
+            ``("users", id)`` or ``("groups", id)``.
+        """
+        return self.http.get(_realm(realm, *owner, "role-mappings")).data
+
+    def give_roles(self, realm: str, owner: tuple[str, str], roles: list[Row], client: str = "") -> None:
+        """Give realm roles, or roles of the client with that id; takes role objects."""
+        self.http.post(_realm(realm, *owner, "role-mappings", *_mapped(client)), json=roles)
+
+    def take_roles(self, realm: str, owner: tuple[str, str], roles: list[Row], client: str = "") -> None:
+        """Take realm roles, or roles of the client with that id; takes role objects."""
+        self.http.delete(_realm(realm, *owner, "role-mappings", *_mapped(client)), json=roles)
+
+    def role_holders(self, realm: str, name: str, client: str, kind: str) -> list[Row]:
+        """Who was given a role directly. ``kind`` is ``users`` or ``groups``."""
+        return self.http.pages(_realm(realm, *_of_client(client), "roles", name, kind), size=PAGE)
+
+    # Authentication flows
+
+    def flows(self, realm: str) -> list[Row]:
+        """The flows at the top, with their ids and aliases."""
+        return self.http.get(_realm(realm, "authentication", "flows")).data
 
     # People
 
@@ -286,13 +338,13 @@ class Keycloak:
         """The groups that a person is directly in."""
         return self.http.pages(_realm(realm, "users", identifier, "groups"), size=PAGE)
 
-    def user_roles(self, realm: str, identifier: str) -> list[Row]:
-        """The realm roles that a person or service account was given."""
-        return self.http.get(_realm(realm, "users", identifier, "role-mappings", "realm")).data
 
-    def grant_roles(self, realm: str, identifier: str, roles: list[Row]) -> None:
-        """Give realm roles to a person or service account; takes full role objects."""
-        self.http.post(_realm(realm, "users", identifier, "role-mappings", "realm"), json=roles)
+def _of_client(identifier: str) -> tuple[str, ...]:
+    return ("clients", identifier) if identifier else ()
+
+
+def _mapped(identifier: str) -> tuple[str, ...]:
+    return _of_client(identifier) or ("realm",)
 
 
 def _realm(realm: str, *parts: str) -> str:

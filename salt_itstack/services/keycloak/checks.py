@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,11 +12,16 @@ from .resources import MASK, joined
 Wanted = Mapping[str, Any]
 
 _LISTS = ("redirect_uris", "web_origins", "default_scopes", "optional_scopes")
+#: Where a SAML application may be sent its assertions; the attributes are the server's names.
+_CONSUMERS = ("assertion_consumer_url", "assertion_consumer_redirect_url", "metadata_descriptor_url",
+              "admin_url", "redirect_uris")  # fmt: skip
+_CONSUMER_ATTRIBUTES = ("saml_assertion_consumer_url_post", "saml_assertion_consumer_url_redirect",
+                        "saml_artifact_binding_url", "saml.metadataDescriptorUrl")  # fmt: skip
 
 
 def check_client(wanted: Wanted) -> None:
     """Raise :class:`Invalid` with everything that is wrong in the declared fields of a client."""
-    problems = _list_problems(wanted) + _secret_problems(wanted)
+    problems = _list_problems(wanted) + _secret_problems(wanted) + attribute_problems(wanted)
     if not problems:
         problems += _redirect_problems(wanted)
         twice = set(wanted.get("default_scopes", ())) & set(wanted.get("optional_scopes", ()))
@@ -29,31 +33,47 @@ def check_client(wanted: Wanted) -> None:
         raise Invalid(problems)
 
 
-def nearest(word: Any, known: Iterable[str]) -> str:
-    """A remedy for an unknown word: the known one that is most like it, else all of them."""
-    choices = sorted(known)
-    near = difflib.get_close_matches(str(word), choices, 1, 0.5)
-    return f"did you mean {near[0]}?" if near else f"one of {', '.join(choices)}"
-
-
 def _list_problems(wanted: Wanted) -> list[Problem | str]:
     problems: list[Problem | str] = [
         Problem("", name, wanted[name], "must be a list", "write each entry on a line of its own")
         for name in _LISTS
         if name in wanted and not isinstance(wanted[name], (list, tuple))
     ]
-    given = wanted.get("attributes", {})
-    if not isinstance(given, Mapping):
-        problems.append(Problem("", "attributes", given, "must be a map of texts"))
-        return problems
-    problems += [
-        Problem(
-            "", f"attributes:{key}", value, "must be a text, number or boolean", "Keycloak keeps texts only"
-        )
-        for key, value in given.items()
-        if isinstance(value, (list, tuple, dict))
-    ]
     return problems
+
+
+def attribute_problems(wanted: Wanted) -> list[Problem | str]:
+    """What is wrong in a declared map of ``attributes``, which the server keeps as texts."""
+    given = wanted.get("attributes") or {}
+    if not isinstance(given, Mapping):
+        return [Problem("", "attributes", given, "must be a map of texts")]
+    problems: list[Problem | str] = []
+    for key, value in given.items():
+        place = f"attributes:{key}"
+        if isinstance(value, bool):
+            # Some of them are booleans to the server and some only look like it ("on", "yes", "1").
+            problems.append(
+                Problem(
+                    "", place, value, "Keycloak keeps texts only", f'write "{str(value).lower()}", in quotes'
+                )
+            )
+        elif isinstance(value, (list, tuple, dict)):
+            problems.append(
+                Problem("", place, value, "must be a text or a number", "Keycloak keeps texts only")
+            )
+    return problems
+
+
+def check_new_client(wanted: Wanted) -> None:
+    """Raise :class:`Invalid` for what an existing client may leave out, and a new one needs."""
+    if wanted.get("protocol") != "saml" or any(wanted.get(name) for name in _CONSUMERS):
+        return
+    if any((wanted.get("attributes") or {}).get(name) for name in _CONSUMER_ATTRIBUTES):
+        return
+    raise Invalid(
+        Problem("", "assertion_consumer_url", None, "a SAML client needs an address for assertions (ACS)",
+                "name assertion_consumer_url, or metadata_descriptor_url")
+    )  # fmt: skip
 
 
 def _secret_problems(wanted: Wanted) -> list[Problem | str]:

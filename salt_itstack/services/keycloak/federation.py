@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import Invalid, Problem
+from ...errors import Invalid, Problem, nearest
 from ...reconcile import Changes, body, diff, removal
 from .api import Row
-from .checks import nearest
 from .directory import MAPPERS, PROVIDER, find, has_people, mappers_of, prove_bind, sync, try_stored
 from .freeipa import FIRST_NAME, FREEIPA, group_mapper
+from .groups import apply_group, group_path
 from .mappers import check_types
-from .realms import apply_group, group_path
 from .resources import FEDERATION, LDAP_MAPPER, MASK, settings_of, singles, text
 from .view import View
 

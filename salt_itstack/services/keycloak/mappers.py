@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...errors import Invalid, Problem
+from ...errors import Invalid, Problem, nearest
 from ...reconcile import Changes, diff
 from .api import Row
-from .checks import nearest
+from .plans import Plan, carry_out
 from .resources import MAPPER, attributes
 from .view import View
 
@@ -112,30 +113,92 @@ def check_types(view: View, wanted: Mapping[str, Mapping[str, Any]], kind: str) 
         raise Invalid(problems)
 
 
-def write_mappers(
+def mapper_steps(
     view: View,
     realm: str,
     owner: tuple[str, str],
     wanted: Mapping[str, Mapping[str, Any]],
     found: Mapping[str, Row],
     changes: Changes,
+) -> list[tuple[Changes, Callable[[], Any]]]:
+    """What writes the mappers that ``changes`` names, one step each; the others aren't touched."""
+    return [
+        ({entry: change}, functools.partial(_write, view, realm, owner, wanted, found, entry))
+        for entry, change in changes.items()
+    ]
+
+
+def apply_mapper(
+    view: View,
+    realm: str,
+    owner: tuple[str | None, str | None],
+    name: str,
+    wanted: Mapping[str, Any] | None,
+    test: bool = False,
+) -> Changes:
+    """
+    Bring one mapper to the declared shape, or remove it; its owner's others are left alone.
+
+    owner
+        The client, or the client scope.
+    wanted
+        ``{type, config}``, or ``None``.
+
+    Raises :class:`Invalid` unless one owner is named that is there.
+    """
+    client, scope = owner
+    if bool(client) == bool(scope):
+        raise Invalid(
+            Problem("", "client, client_scope", None, "a mapper has one owner", "name one of the two")
+        )
+    field, kind, owner_name = (
+        ("client", "clients", client) if client else ("client_scope", "client-scopes", scope)
+    )
+    rows = view.clients(realm) if client else view.scopes(realm)
+    found = rows.get(str(owner_name))
+    if found is None and wanted is None:
+        return {}
+    planned = view.planned(realm, "client" if client else "scope", str(owner_name))
+    if found is None and not planned and not view.planned_realm(realm):
+        raise Invalid(
+            Problem("", field, owner_name, f"the realm {realm} has no such {field.replace('_', ' ')}",
+                    nearest(owner_name, rows))
+        )  # fmt: skip
+    protocol = (found or {}).get("protocol") or OPENID
+    own = mappers_wanted({name: wanted} if wanted else None, protocol)
+    has = {key: row for key, row in by_name(found).items() if key == name}
+    changes = mapper_changes(own, has, wanted is None)
+    if own and changes:
+        check_types(view, own, protocol)
+    plan = Plan(name)
+    if found is not None:
+        for change, write in mapper_steps(view, realm, (kind, found["id"]), own, has, changes):
+            plan.add(change, write)
+    else:
+        plan.add(changes, lambda: None)
+    return carry_out(view, realm, plan, test, "clients" if client else "scopes")
+
+
+def _write(
+    view: View,
+    realm: str,
+    owner: tuple[str, str],
+    wanted: Mapping[str, Mapping[str, Any]],
+    found: Mapping[str, Row],
+    entry: str,
 ) -> None:
-    """Send the mappers that ``changes`` names, one request each; the others aren't touched."""
-    for entry in changes:
-        name = entry.removeprefix("mapper ")
-        if name == entry:
-            continue
-        old = found.get(name)
-        if name not in wanted:
-            view.api.delete_mapper(realm, owner, found[name]["id"])
-        elif old is None:
-            view.api.create_mapper(realm, owner, representation(name, wanted[name]))
-        elif old.get("protocolMapper") != wanted[name]["type"]:
-            # Another type is another mapper, with a configuration of its own.
-            view.api.delete_mapper(realm, owner, old["id"])
-            view.api.create_mapper(realm, owner, representation(name, wanted[name]))
-        else:
-            view.api.update_mapper(realm, owner, old["id"], representation(name, wanted[name], old))
+    name = entry.removeprefix("mapper ")
+    old = found.get(name)
+    if name not in wanted:
+        view.api.delete_mapper(realm, owner, found[name]["id"])
+    elif old is None:
+        view.api.create_mapper(realm, owner, representation(name, wanted[name]))
+    elif old.get("protocolMapper") != wanted[name]["type"]:
+        # Another type is another mapper, with a configuration of its own.
+        view.api.delete_mapper(realm, owner, old["id"])
+        view.api.create_mapper(realm, owner, representation(name, wanted[name]))
+    else:
+        view.api.update_mapper(realm, owner, old["id"], representation(name, wanted[name], old))
 
 
 def representation(name: str, mapper: Mapping[str, Any], old: Row | None = None) -> Row:

@@ -1,16 +1,34 @@
-"""Realms, realm roles and groups."""
+"""Realms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import Invalid, Missing, Problem
-from ...reconcile import Changes, body, creation, diff, removal
-from .resources import GROUP, REALM, REALM_ROLE, attributes, lists
+from ...errors import Invalid, Problem
+from ...reconcile import Changes, body, creation, diff
+from .api import Row
+from .checks import attribute_problems
+from .plans import Plan, carry_out, removal_plan
+from .resources import MASK, REALM, attributes
 from .view import View
 
 Wanted = Mapping[str, Any]
+
+#: Maps that are replaced as a whole when they're sent.
+_WHOLE = ("attributes", "smtpServer", "browserSecurityHeaders")
+_LISTS = ("supported_locales", "events_listeners", "event_types")
+_ALL = (
+    "realm",
+    "clients",
+    "scopes",
+    "components",
+    "roles",
+    "groups",
+    "flows",
+    "default scopes",
+    "optional scopes",
+)
 
 
 def realm_wanted(fields: Wanted) -> dict[str, Any]:
@@ -18,153 +36,86 @@ def realm_wanted(fields: Wanted) -> dict[str, Any]:
     REALM.check(fields)
     wanted = dict(fields)
     wanted.setdefault("enabled", True)
-    if "attributes" in wanted:
-        wanted["attributes"] = attributes(wanted["attributes"])
+    problems = attribute_problems(wanted)
+    problems += [
+        Problem("", name, wanted[name], "must be a list", "write each entry on a line of its own")
+        for name in _LISTS
+        if name in wanted and not isinstance(wanted[name], (list, tuple))
+    ]
+    problems += [
+        Problem("", name, type(wanted[name]).__name__, "must be a map")
+        for name in ("smtp", "browser_security_headers")
+        if name in wanted and not isinstance(wanted[name], Mapping)
+    ]
+    if not problems and "password" in (wanted.get("smtp") or {}):
+        problems.append(Problem("", "smtp:password", None, "isn't given here", "give it as smtp_password"))
+    if "smtp_password" in wanted and wanted["smtp_password"] in ("", None, MASK):
+        problems.append(
+            Problem("", "smtp_password", None, "is empty, or a mask", "give a reference to a secret")
+        )
+    if problems:
+        raise Invalid(problems)
+    for name in ("attributes", "smtp", "browser_security_headers"):
+        if name in wanted:
+            wanted[name] = attributes(wanted[name])
     return wanted
 
 
-def apply_realm(view: View, realm: str, fields: Wanted, test: bool = False) -> Changes:
-    """Bring a realm to the declared shape; returns what changed or would change."""
+def predicted_realm(fields: Wanted) -> Changes:
+    """What creating a realm on a server that isn't there yet would change."""
+    return creation(REALM, realm_wanted(fields))
+
+
+def realm_plan(view: View, realm: str, fields: Wanted, rewrite: tuple[str, ...] = ()) -> Plan:
+    """
+    What a realm lacks.
+
+    rewrite
+        Secrets that the server doesn't show, and that aren't what was written last.
+    """
     wanted = realm_wanted(fields)
     found = view.realm(realm)
-    changes = diff(REALM, wanted, found)
-    if not changes:
-        return {}
-    if test:
-        if found is None:
-            view.plan(realm, "realm")
-        return changes
+    plan = Plan(realm)
     if found is None:
-        view.api.create_realm({"realm": realm, **body(REALM, wanted)})
-    else:
-        rest = body(REALM, wanted, changes)
-        if "attributes" in rest:
-            # Replaced as a whole when sent.
-            rest["attributes"] = {**(found.get("attributes") or {}), **rest["attributes"]}
-        view.api.update_realm(realm, rest)
-    view.changed(realm, "realm", "clients", "scopes", "components", "roles", "groups")
-    return changes
+        plan.add(
+            diff(REALM, wanted, None), lambda: view.api.create_realm({"realm": realm, **body(REALM, wanted)})
+        )
+        return plan
+    changes = diff(REALM, wanted, found, rewrite)
+    plan.add(changes, lambda: view.api.update_realm(realm, _merged(body(REALM, wanted, changes), found)))
+    return plan
+
+
+def apply_realm(
+    view: View, realm: str, fields: Wanted, test: bool = False, rewrite: tuple[str, ...] = ()
+) -> Changes:
+    """Bring a realm to the declared shape; returns what changed or would change."""
+    plan = realm_plan(view, realm, fields, rewrite)
+    if test and plan.steps and view.realm(realm) is None:
+        view.plan(realm, "realm")
+    return carry_out(view, realm, plan, test, *_ALL)
 
 
 def remove_realm(view: View, realm: str, test: bool = False) -> Changes:
-    """Delete a realm with all that is in it; nothing if it isn't there."""
+    """
+    Delete a realm with all that is in it; nothing if it isn't there.
+
+    Raises :class:`Invalid` for the realm that our own account lives in.
+    """
     if view.realm(realm) is None:
         return {}
-    if not test:
-        view.api.delete_realm(realm)
-        view.changed(realm, "realm", "clients", "scopes", "components", "roles", "groups")
-    return removal(realm)
+    if realm in ("master", view.api.auth_realm):
+        raise Invalid(
+            Problem("", "name", realm, "is the realm that the server's administrators live in",
+                    "leave it; or set auth_realm in the profile to the realm that your account is in")
+        )  # fmt: skip
+    return carry_out(view, realm, removal_plan(realm, lambda: view.api.delete_realm(realm)), test, *_ALL)
 
 
-def role_wanted(fields: Wanted) -> dict[str, Any]:
-    """Declared fields of a realm role, checked."""
-    REALM_ROLE.check(fields)
-    return _with_lists(fields)
-
-
-def apply_role(view: View, realm: str, name: str, fields: Wanted, test: bool = False) -> Changes:
-    """Bring a realm role to the declared shape; returns what changed or would change."""
-    wanted = role_wanted(fields)
-    found = view.roles(realm).get(name)
-    changes = diff(REALM_ROLE, wanted, found)
-    if not changes or test:
-        return changes
-    if found is None:
-        view.api.create_role(realm, {"name": name, **body(REALM_ROLE, wanted)})
-        # keycloak: attributes are ignored when a role is created.
-        found = view.api.role(realm, name) if "attributes" in wanted else None
-    if found is not None:
-        view.api.update_role(realm, name, _replacing(found, body(REALM_ROLE, wanted)))
-    view.changed(realm, "roles")
-    return changes
-
-
-def remove_role(view: View, realm: str, name: str, test: bool = False) -> Changes:
-    """Delete a realm role; nothing if it isn't there."""
-    if name not in view.roles(realm):
-        return {}
-    if not test:
-        view.api.delete_role(realm, name)
-        view.changed(realm, "roles")
-    return removal(name)
-
-
-def group_path(path: str) -> str:
-    """
-    A group's path with one slash in front and none behind.
-
-    Raises :class:`Invalid` for an empty name in it. Names that hold a slash can't be managed: the server
-    doesn't escape them in paths.
-    """
-    parts = path.strip("/").split("/")
-    if not all(part.strip() for part in parts):
-        raise Invalid(Problem("", "name", path, "isn't the path of a group", "write it like /staff/admins"))
-    return "/" + "/".join(parts)
-
-
-def group_wanted(fields: Wanted) -> dict[str, Any]:
-    """Declared fields of a group, checked."""
-    GROUP.check(fields)
-    return _with_lists(fields)
-
-
-def apply_group(view: View, realm: str, path: str, fields: Wanted, test: bool = False) -> Changes:
-    """Bring a group, by its path, to the declared shape; returns what changed or would change."""
-    path = group_path(path)
-    wanted = group_wanted(fields)
-    found = view.group(realm, path)
-    changes = diff(GROUP, wanted, found)
-    if not changes or test:
-        return changes
-    if found is None:
-        parent, _, name = path.rpartition("/")
-        above = view.group(realm, parent) if parent else None
-        if parent and above is None:
-            raise Missing(
-                f"the group {path} can't be made, because {parent} isn't there in the realm {realm}",
-                view.api.service,
-                f"declare {parent} with itstack_keycloak.group_present and require that",
-            )
-        view.api.create_group(realm, {"name": name, **body(GROUP, wanted)}, above["id"] if above else "")
-    else:
-        view.api.update_group(
-            realm, found["id"], {"name": found["name"], **_replacing(found, body(GROUP, wanted))}
-        )
-    view.changed(realm, "groups")
-    return changes
-
-
-def remove_group(view: View, realm: str, path: str, test: bool = False) -> Changes:
-    """Delete a group and those below it; nothing if it isn't there."""
-    path = group_path(path)
-    found = view.group(realm, path)
-    if found is None:
-        return {}
-    if not test:
-        view.api.delete_group(realm, found["id"])
-        view.changed(realm, "groups")
-    return removal(path)
-
-
-def predicted(kind: str, fields: Wanted) -> Changes:
-    """What creating a ``realm``, ``role`` or ``group`` on a server that isn't there yet would change."""
-    resource, wanted = {
-        "realm": (REALM, realm_wanted),
-        "role": (REALM_ROLE, role_wanted),
-        "group": (GROUP, group_wanted),
-    }[kind]
-    return creation(resource, wanted(fields))
-
-
-def _with_lists(fields: Wanted) -> dict[str, Any]:
-    wanted = dict(fields)
-    if "attributes" in wanted:
-        wanted["attributes"] = lists(wanted["attributes"])
-    return wanted
-
-
-def _replacing(found: Wanted, sent: dict[str, Any]) -> dict[str, Any]:
-    # PUT replaces the map of attributes, so those that others made go along.
-    result = {key: found[key] for key in ("name", "description", "attributes") if found.get(key) is not None}
-    merged = {**(found.get("attributes") or {}), **(sent.get("attributes") or {})}
-    return {**result, **sent, "attributes": {key: item for key, item in merged.items() if item}}
+def _merged(sent: dict[str, Any], found: Row) -> dict[str, Any]:
+    for name in _WHOLE:
+        if name in sent:
+            # keycloak: a mail server's password that is sent as the mask stays what it is.
+            merged = {**(found.get(name) or {}), **sent[name]}
+            sent[name] = {key: value for key, value in merged.items() if value is not None}
+    return sent

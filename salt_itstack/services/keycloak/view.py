@@ -49,6 +49,28 @@ class View:
         """Realm roles by name."""
         return self._read(realm, "roles", lambda: _by("name", self.api.roles(realm)))
 
+    def client_roles(self, realm: str, client_id: str) -> dict[str, Row]:
+        """A client's roles by name; none where there is no such client."""
+        found = self.clients(realm).get(client_id)
+        if found is None:
+            return {}
+        return self._read(
+            realm, f"roles of {client_id}", lambda: _by("name", self.api.client_roles(realm, found["id"]))
+        )
+
+    def flows(self, realm: str) -> list[Row]:
+        """The authentication flows at the top."""
+        return self._read(realm, "flows", lambda: self.api.flows(realm))
+
+    def all_groups(self, realm: str, parent: str = "") -> dict[str, Row]:
+        """All groups by path; one request for each group that has others below it."""
+        found: dict[str, Row] = {}
+        for row in self._groups(realm, parent).values():
+            found[row["path"]] = row
+            if row.get("subGroupCount"):
+                found.update(self.all_groups(realm, row["id"]))
+        return found
+
     def group(self, realm: str, path: str) -> Row | None:
         """A group by its path, or ``None``; each level that is passed is read as a whole."""
         found: Row | None = None
@@ -76,8 +98,12 @@ class View:
             forget(self._context, (*self._key, realm, name))
 
     def plan(self, realm: str, kind: str, name: str = "") -> None:
-        """In a dry run: an earlier state of this run would create this."""
+        """An earlier state of this dry run would create this, or an earlier object of the same set."""
         self._remember(("planned",), _plans).add((realm, kind, name))
+
+    def drop_plans(self) -> None:
+        """What was planned has been written, or has failed."""
+        self._remember(("planned",), _plans).clear()
 
     def planned(self, realm: str, kind: str, name: str = "") -> bool:
         """Whether :meth:`plan` was called for it."""
@@ -95,7 +121,7 @@ class View:
         )
 
     def _read(self, realm: str, what: str, read: Callable[[], Read]) -> Read:
-        empty: Any = [] if what == "components" or what.endswith(" scopes") else {}
+        empty: Any = [] if what in ("components", "flows") or what.endswith(" scopes") else {}
         return self._remember((realm, what), lambda: self._of(realm, read, empty))
 
     def _of(self, realm: str, read: Callable[[], Read], empty: Read) -> Read:
