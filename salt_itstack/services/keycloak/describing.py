@@ -1,0 +1,299 @@
+"""An existing realm as states: how people with a grown one start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import Missing
+from ...reconcile import Resource
+from . import clients, grants, roles, scopes
+from .api import Row
+from .directory import MAPPERS, PROVIDER
+from .freeipa import FIRST_NAME
+from .groups import federated_paths
+from .mappers import by_name
+from .resources import (
+    CLIENT,
+    CLIENT_SCOPE,
+    FEDERATION,
+    GROUP,
+    PRIVATE_KEYS,
+    REALM,
+    ROLE,
+    SERVICE_ACCOUNT_SCOPE,
+    joined,
+    singles,
+)
+from .view import View
+
+States = dict[str, Any]
+
+#: In the order in which they need each other.
+KINDS = ("realm", "client_scope", "realm_role", "client", "client_role", "group", "federation")
+
+#: Attributes that the server writes itself, or that say again what a field says.
+_CLIENT_ATTRIBUTES = PRIVATE_KEYS | {
+    "realm_client", "client.secret.creation.time", "saml.artifact.binding.identifier",
+    "client.secret.expiration.time", "client.secret.rotated", "client.secret.rotated.creation.time",
+    "client.secret.rotated.expiration.time",
+}  # fmt: skip
+_REALM_ATTRIBUTES = frozenset({"realmReusableOtpCode", "firstBrokerLoginFlowId", "client-policies.profiles",
+                               "client-policies.policies", "organizationsEnabled"})  # fmt: skip
+_PREFIXES = ("webAuthnPolicy", "_browser_header", "client-policies")
+
+
+def describe(
+    view: View, realm: str, kinds: tuple[str, ...] = KINDS, secrets: bool = True, builtin: bool = False
+) -> States:
+    """
+    States that make a realm as it is.
+
+    kinds
+        Which, of :data:`KINDS`.
+    secrets
+        With a reference ``secret://keycloak-REALM-CLIENT`` in the place of each secret.
+    builtin
+        With the clients, scopes and roles that each realm has.
+
+    Raises :class:`Missing` where there's no such realm.
+    """
+    found = view.realm(realm)
+    if found is None:
+        raise Missing(f"there is no realm {realm}", view.api.service)
+    kept = secrets
+    writers = {
+        "realm": lambda: _realm(realm, found, kept),
+        "client_scope": lambda: _scopes(view, realm, builtin),
+        "realm_role": lambda: _roles(view, realm, builtin),
+        "client": lambda: _clients(view, realm, kept, builtin),
+        "client_role": lambda: _client_roles(view, realm, builtin),
+        "group": lambda: _groups(view, realm),
+        "federation": lambda: _federations(view, realm, kept),
+    }
+    states: States = {}
+    for kind in KINDS:
+        if kind in kinds:
+            states.update(writers[kind]())
+    return states
+
+
+def _state(realm: str, function: str, name: str, fields: Mapping[str, Any], **more: Any) -> States:
+    arguments: list[Any] = [{"name": name}]
+    if function != "realm_present":
+        arguments.append({"realm": realm})
+    arguments += [{key: value} for key, value in {**more, **fields}.items()]
+    label = function.removesuffix("_present").replace("_", " ")
+    place = f" of {more['client']}" if "client" in more else ""
+    title = f"{realm}: {label} {name}{place}" if function != "realm_present" else f"realm {realm}"
+    return {title: {f"itstack_keycloak.{function}": arguments}}
+
+
+def _fields(resource: Resource, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What an object has of its fields; what isn't there isn't declared."""
+    result = {}
+    for name, spec in resource.fields.items():
+        value = spec.read(found)
+        if not spec.readable or spec.secret or value is None or name == "attributes":
+            continue
+        if isinstance(value, list):
+            value = sorted(value)
+        result[name] = value
+    return result
+
+
+def _attributes(resource: Resource, found: Mapping[str, Any], hidden: frozenset[str]) -> dict[str, Any]:
+    """The attributes that no field stands for."""
+    own = {
+        spec.keys[1] for spec in resource.fields.values() if spec.keys[0] == "attributes" and spec.keys[1:]
+    }
+    given = found.get("attributes") or {}
+    kept = {
+        key: value
+        for key, value in sorted(given.items())
+        if key not in own and key not in hidden and not key.startswith(_PREFIXES)
+    }
+    return {"attributes": kept} if kept else {}
+
+
+def _realm(realm: str, found: Row, secrets: bool) -> States:
+    fields = _fields(REALM, found)
+    mirrored = {spec.keys[0] for spec in REALM.fields.values()} | _REALM_ATTRIBUTES
+    fields.update(_attributes(REALM, found, frozenset(mirrored)))
+    mail = fields.get("smtp") or {}
+    if "password" in mail:
+        fields["smtp"] = {key: value for key, value in sorted(mail.items()) if key != "password"}
+        if secrets:
+            fields["smtp_password"] = f"secret://keycloak-{realm}-smtp"
+    fields = {name: value for name, value in fields.items() if value not in ("", {}, [])}
+    return _state(realm, "realm_present", realm, fields)
+
+
+def _mappers(found: Row) -> dict[str, Any]:
+    own = by_name(found)
+    if not own:
+        return {}
+    return {
+        "mappers": {
+            name: {"type": row["protocolMapper"], "config": dict(sorted((row.get("config") or {}).items()))}
+            for name, row in sorted(own.items())
+        }
+    }
+
+
+def _scopes(view: View, realm: str, builtin: bool) -> States:
+    states: States = {}
+    given = {kind: view.new_client_scopes(realm, kind) for kind in scopes.KINDS}
+    for name, row in sorted(view.scopes(realm).items()):
+        if not builtin and name in scopes.BUILT_IN:
+            continue
+        fields = {
+            **_fields(CLIENT_SCOPE, row),
+            **_attributes(CLIENT_SCOPE, row, frozenset()),
+            **_mappers(row),
+        }
+        fields["realm_default"] = next((kind for kind in scopes.KINDS if name in given[kind]), "none")
+        states.update(_state(realm, "client_scope_present", name, fields))
+    return states
+
+
+def _roles(view: View, realm: str, builtin: bool) -> States:
+    own = {
+        name: row for name, row in view.roles(realm).items() if builtin or not roles.is_built_in(realm, name)
+    }
+    return _ordered(view, realm, own, "realm_role_present")
+
+
+def _client_roles(view: View, realm: str, builtin: bool) -> States:
+    states: States = {}
+    for client_id in sorted(view.clients(realm)):
+        if builtin or not clients.is_built_in(client_id, realm):
+            own = view.client_roles(realm, client_id)
+            states.update(_ordered(view, realm, own, "client_role_present", client=client_id))
+    return states
+
+
+def _ordered(view: View, realm: str, rows: Mapping[str, Row], function: str, **more: Any) -> States:
+    """Roles after those that they bring along."""
+    described: dict[str, dict[str, Any]] = {}
+    for name, row in rows.items():
+        fields = _fields(ROLE, row)
+        if row.get("attributes"):
+            fields["attributes"] = {key: sorted(value) for key, value in sorted(row["attributes"].items())}
+        if row.get("composite"):
+            has = grants.of_composites(view, realm, view.api.composites(realm, row["id"]))
+            fields.update(_given(has))
+        described[name] = fields
+    states: States = {}
+    waiting = sorted(described)
+    while waiting:
+        ready = [
+            name
+            for name in waiting
+            if not (set(described[name].get("realm_roles", ())) & set(waiting) - {name})
+            or function != "realm_role_present"
+        ]
+        for name in ready or waiting:
+            states.update(_state(realm, function, name, described[name], **more))
+        waiting = [name for name in waiting if ready and name not in ready]
+    return states
+
+
+def _given(has: Mapping[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    if has.get("realmRoles"):
+        result["realm_roles"] = sorted(has["realmRoles"])
+    if has.get("clientRoles"):
+        result["client_roles"] = {
+            client: sorted(names) for client, names in sorted(has["clientRoles"].items()) if names
+        }
+    return {key: value for key, value in result.items() if value}
+
+
+def _clients(view: View, realm: str, secrets: bool, builtin: bool) -> States:
+    states: States = {}
+    aliases: dict[str, str] | None = None
+    for client_id, row in sorted(view.clients(realm).items()):
+        if not builtin and clients.is_built_in(client_id, realm):
+            continue
+        if clients.is_own_account(view, realm, client_id):
+            continue
+        fields = {**_fields(CLIENT, row), **_attributes(CLIENT, row, _CLIENT_ATTRIBUTES), **_mappers(row)}
+        for name in ("post_logout_redirect_uris", "default_acr_values"):
+            if name in fields:
+                fields[name] = joined(fields[name])
+        for name in ("default_scopes", "optional_scopes"):
+            if name in fields:
+                fields[name] = [scope for scope in fields[name] if scope != SERVICE_ACCOUNT_SCOPE]
+        if not fields.get("not_before"):
+            fields.pop("not_before", None)
+        bound = fields.pop("flow_bindings", None)
+        if bound:
+            if aliases is None:
+                aliases = {flow["id"]: flow["alias"] for flow in view.flows(realm)}
+            fields["flow_bindings"] = {key: aliases.get(one, one) for key, one in sorted(bound.items())}
+        if fields.get("protocol") == "saml":
+            # Of no meaning there, and refused or changed by newer servers.
+            for name in ("public", "bearer_only", "client_authenticator"):
+                fields.pop(name, None)
+        elif secrets and not row.get("publicClient") and not row.get("bearerOnly"):
+            fields["secret"] = f"secret://keycloak-{realm}-{client_id}"
+        if row.get("serviceAccountsEnabled"):
+            fields.update(_service_account(view, realm, row))
+        states.update(_state(realm, "client_present", client_id, fields))
+    return states
+
+
+def _service_account(view: View, realm: str, row: Row) -> dict[str, Any]:
+    person = view.api.service_account(realm, row["id"])
+    has = grants.of_mappings(view.api.role_mappings(realm, ("users", person["id"])))
+    has["realmRoles"] = [name for name in has["realmRoles"] if name != roles.default_role(realm)]
+    return {f"service_account_{key}": value for key, value in _given(has).items()}
+
+
+def _groups(view: View, realm: str) -> States:
+    states: States = {}
+    federated = [path for path in federated_paths(view, realm) if path != "/"]
+    for path, row in sorted(view.all_groups(realm).items()):
+        if any(path.startswith(f"{one}/") for one in federated):
+            continue
+        fields = _given(row)
+        if row.get("attributes"):
+            fields["attributes"] = {key: sorted(value) for key, value in sorted(row["attributes"].items())}
+        states.update(
+            _state(realm, "group_present", path, {key: fields[key] for key in GROUP.fields if key in fields})
+        )
+    return states
+
+
+def _federations(view: View, realm: str, secrets: bool) -> States:
+    states: States = {}
+    rows = view.components(realm)
+    for row in sorted(rows, key=lambda one: one["name"]):
+        if row["providerType"] != PROVIDER or row["providerId"] != "ldap":
+            continue
+        own = [one for one in rows if one.get("parentId") == row["id"] and one["providerType"] == MAPPERS]
+        fields: dict[str, Any] = {
+            name: (spec.read(row) or [None])[0]
+            for name, spec in FEDERATION.fields.items()
+            if spec.readable and (spec.read(row) or [None])[0] not in (None, "")
+        }
+        if secrets:
+            fields["bind_credential"] = f"secret://keycloak-{realm}-{row['name']}"
+        mappers: dict[str, Any] = {}
+        for one in sorted(own, key=lambda mapper: mapper["name"]):
+            config = {key: value for key, value in sorted(singles(one.get("config")).items()) if value}
+            if one["providerId"] == "group-ldap-mapper" and one["name"] == "groups":
+                fields["groups_dn"] = config.get("groups.dn", "")
+                fields["groups_path"] = config.get("groups.path", "/")
+                fields["drop_missing_groups"] = config.get("drop.non.existing.groups.during.sync") == "true"
+            elif one["name"] not in _AUTOMATIC:
+                mappers[one["name"]] = {"type": one["providerId"], "config": config}
+        if mappers:
+            fields["mappers"] = mappers
+        states.update(_state(realm, "federation_present", row["name"], fields))
+    return states
+
+
+#: The mappers that the server makes with each federation; the first name's is ours.
+_AUTOMATIC = frozenset({"username", "last name", "email", "creation date", "modify date", FIRST_NAME})
