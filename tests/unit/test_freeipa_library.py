@@ -9,7 +9,8 @@ from salt_itstack.reconcile import diff
 from salt_itstack.secrets import fingerprint
 from salt_itstack.services.freeipa import ready
 from salt_itstack.services.freeipa.api import failure, member_failures
-from salt_itstack.services.freeipa.resources import GROUP, SYSTEM_ACCOUNT, USER, cycle, moment
+from salt_itstack.services.freeipa.kinds import cycle, moment
+from salt_itstack.services.freeipa.resources import GROUP, SYSTEM_ACCOUNT, USER
 
 #: As user_find gives it.
 JANE = {
@@ -63,8 +64,8 @@ def test_member_failures_are_found_inside_a_success():
             }
         },
     }
-    assert member_failures(result) == ["user ghost: no such entry", "group nogroup: no such entry"]
-    assert member_failures({"completed": 1, "failed": {"member": {"user": []}}}) == []
+    assert member_failures(result) == {"ghost": "no such entry", "nogroup": "no such entry"}
+    assert member_failures({"completed": 1, "failed": {"member": {"user": []}}}) == {}
 
 
 def test_a_person_as_the_server_gives_it_is_as_declared():
@@ -144,12 +145,12 @@ def test_privileged_in_every_form():
 
 
 def test_cycles_are_found_by_any_way():
-    groups = {"a": {"member_group": ["B"]}, "b": {"member_group": ["c", "d"]}, "c": {}, "d": {}}
+    groups = {"a": ["B"], "b": ["c", "d"], "c": [], "d": []}
     assert cycle(groups, "d", ["a"]) == ["d", "a", "b", "d"]
     assert cycle(groups, "x", ["x"]) == ["x", "x"]
     assert cycle(groups, "x", ["a", "d"]) == []
     # One that others made doesn't catch us in a circle.
-    assert cycle({"a": {"member_group": ["b"]}, "b": {"member_group": ["a"]}}, "x", ["a"]) == []
+    assert cycle({"a": ["b"], "b": ["a"]}, "x", ["a"]) == []
 
 
 def test_fingerprints(tmp_path):

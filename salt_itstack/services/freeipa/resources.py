@@ -1,166 +1,116 @@
-"""
-What we manage in FreeIPA, field by field. A new kind of object is one more :class:`Kind` here.
-
-FreeIPA gives nearly every value as a list of texts; :meth:`Kind.plain` brings an entry to the shape that
-people declare, so that comparisons and reports are about the value.
-"""
+"""What we manage in FreeIPA, kind by kind and field by field. A new kind is one more :class:`Kind` here."""
 
 from __future__ import annotations
 
-import datetime
+import dataclasses
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from ...errors import Invalid, Problem
-from ...reconcile import Field, Resource, caseless, creation, text, unordered
+from ...errors import Problem
+from ...reconcile import Field, Resource, caseless, unordered
+from .kinds import (
+    Kind,
+    Link,
+    flag,
+    folded,
+    host_names,
+    is_posix,
+    moment,
+    number,
+    principals,
+    public_keys,
+    single,
+)
 
 
-def single(value: Any) -> Any:
-    """One value that comes as a list of one text."""
-    if isinstance(value, (list, tuple)):
-        value = value[0] if value else None
-    return text(value)
+def _account_name(longest: int):
+    def wrong(name: str) -> str:
+        if len(name) > longest:
+            return f"it has {len(name)} characters, and can have {longest}"
+        if not re.fullmatch(r"(?!\d+$)[A-Za-z0-9_.][A-Za-z0-9_.-]*\$?", name):
+            return "only letters, digits, _, -, . are allowed, no - in front, and not digits alone"
+        return ""
+
+    return wrong
 
 
-def flag(value: Any) -> Any:
-    """A boolean: bare, in a list, or as text on servers before 4.10."""
-    return single(value) == "true" or str(single(value)).upper() == "TRUE"
+def _host_name(name: str) -> str:
+    if "." not in name.rstrip("."):
+        return "it isn't fully qualified"
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?\.?", name) or ".." in name:
+        return "only letters, digits, _, - and single dots are allowed"
+    return ""
 
 
-def moment(value: Any) -> Any:
-    """A time: LDAP's form, as an object of the wire, as a date or an ISO text. UTC to the second."""
-    if isinstance(value, (list, tuple)):
-        value = value[0] if value else None
-    if isinstance(value, Mapping):
-        value = value.get("__datetime__")
-    if isinstance(value, datetime.datetime):
-        if value.tzinfo:
-            value = value.astimezone(datetime.UTC)
-        return value.strftime("%Y%m%d%H%M%SZ")
-    if isinstance(value, datetime.date):
-        return value.strftime("%Y%m%d000000Z")
-    if isinstance(value, str) and value and not _is_ldap_time(value):
-        return moment(datetime.datetime.fromisoformat(value.replace("Z", "+00:00")))
-    return value or None
+def _principal(name: str) -> str:
+    service, slash, host = name.partition("@")[0].partition("/")
+    return "" if service and slash and "." in host else "it isn't SERVICE/FULL.HOST.NAME"
 
 
-def is_posix(value: Any) -> Any:
-    """Whether a group is a POSIX group: declared as a boolean, found among the object classes."""
-    if isinstance(value, bool):
-        return value
-    return "posixgroup" in {str(item).casefold() for item in value or ()}
+def _permission_name(name: str) -> str:
+    return (
+        ""
+        if re.fullmatch(r"[-_ a-zA-Z0-9.]+", name)
+        else "only letters, digits, -, _, . and blanks are allowed"
+    )
 
 
-def _is_ldap_time(value: str) -> bool:
-    return len(value) == 15 and value[:-1].isdigit() and value.endswith("Z")
+def _host_identity(name: str) -> str:
+    return name.lower().rstrip(".")
 
 
-@dataclass(frozen=True)
-class Kind:
-    """
-    A kind of FreeIPA object, and the commands behind it.
-
-    command
-        Prefix of its commands: ``user`` for ``user_add``.
-    resource
-        What we manage of it.
-    required
-        Fields that the server wants on creation.
-    members
-        Fields that hold members, written by member commands: our name to the member kind on the wire.
-    memberships
-        Fields that hold the groups that the object is in: our name to the command prefix of those.
-    identifiers
-        Fields that hold names, which the server lower-cases.
-    """
-
-    command: str
-    resource: Resource
-    required: tuple[str, ...] = ()
-    members: Mapping[str, str] = field(default_factory=dict)
-    memberships: Mapping[str, str] = field(default_factory=dict)
-    identifiers: tuple[str, ...] = ()
-
-    @property
-    def additive(self) -> tuple[str, ...]:
-        """Fields whose declared values are added to what is there."""
-        return (*self.members, *self.memberships)
-
-    def key(self, entry: Mapping[str, Any]) -> str:
-        """The natural key of an entry."""
-        return str(single(entry.get(self.resource.key)))
-
-    def plain(self, entry: Mapping[str, Any]) -> dict[str, Any]:
-        """An entry with single values instead of lists of one."""
-        result = dict(entry)
-        for spec in self.resource.fields.values():
-            name = spec.keys[0]
-            if spec.compare in (single, moment) and name in result:
-                result[name] = spec.compare(result[name])
-        return result
-
-    def prepared(self, name: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """
-        Declared values as the server will keep them.
-
-        name
-            The object's name, for messages.
-
-        Raises :class:`Invalid` with everything that the server would refuse or silently change.
-        """
-        self.resource.check(wanted)
-        result = dict(wanted)
-        problems = []
-        for key, value in wanted.items():
-            spec = self.resource.fields[key]
-            place = f"{name}:{key}"
-            if spec.compare in (unordered, caseless):
-                result[key] = [value] if isinstance(value, str) else [str(item) for item in value]
-                if key in self.identifiers:
-                    result[key] = [item.lower() for item in result[key]]
-            elif spec.compare is moment:
-                try:
-                    result[key] = moment(value)
-                except ValueError:
-                    problems.append(
-                        Problem("", place, value, "this isn't a time", "write it as 2036-01-01T00:00:00Z")
-                    )
-            elif spec.compare is single and spec.readable:
-                result[key] = "" if value is None else str(value)
-        for address in result.get("mail", ()) if "mail" in self.resource.fields else ():
-            if "@" not in address:
-                problems.append(
-                    Problem(
-                        "", f"{name}:mail", address, "FreeIPA would add its own domain to this",
-                        "write the whole address",
-                    )
-                )  # fmt: skip
-        if problems:
-            raise Invalid(problems)
-        return result
-
-    def predicted(self, name: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """What making this object will change on a server that isn't there yet. Raises :class:`Invalid`."""
-        result = self.prepared(name, wanted)
-        self.lacking(name, result)
-        return creation(self.resource, result)
-
-    def lacking(self, name: str, wanted: Mapping[str, Any]) -> None:
-        """Raise :class:`Invalid` for required fields that nobody declared."""
-        missing = [item for item in self.required if not wanted.get(item)]
-        if missing:
-            raise Invalid(
-                Problem(
-                    "", f"{name}:{', '.join(missing)}", None,
-                    f"a {self.resource.kind} can't be made without this", "declare it",
-                )
-            )  # fmt: skip
+def _service_identity(name: str) -> str:
+    service, _, host = name.partition("@")[0].partition("/")
+    return f"{service}/{host.lower()}"
 
 
-#: ``all: true`` gives all of these. Defaults that the server fills in (cn, gecos, initials…) are only
-#: managed where declared: a later change of the first name doesn't move them.
+def _option(name: str):
+    return lambda value: {name: bool(value)}
+
+
+def _never_less_than_posix(
+    name: str, wanted: Mapping[str, Any], found: Mapping[str, Any] | None
+) -> Iterable[Problem]:
+    if found is not None and wanted.get("posix") is False and is_posix(found.get("objectclass")):
+        yield Problem(
+            "", f"{name}:posix", False, "this is a POSIX group, and FreeIPA can't take that away",
+            "declare `posix: true`, or remove the group and make it again",
+        )  # fmt: skip
+
+
+def _not_the_system_s(
+    name: str, wanted: Mapping[str, Any], found: Mapping[str, Any] | None
+) -> Iterable[Problem]:
+    if name.casefold().startswith("system: "):
+        yield Problem(
+            "", name, None, "permissions named System: belong to FreeIPA, whose upgrades write them anew",
+            "make a permission of your own, and give it to the privilege instead",
+        )  # fmt: skip
+
+
+def _cname_alone(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any] | None) -> Iterable[Problem]:
+    def there(key: str) -> bool:
+        value = wanted[key] if key in wanted else DNS_RECORD.resource.fields[key].read(found or {})
+        return bool(value)
+
+    others = [key for key in DNS_RECORD.resource.fields if key not in ("cname", "ttl") and there(key)]
+    if there("cname") and others:
+        yield Problem(
+            "", f"{name}:cname", wanted.get("cname"),
+            f"a CNAME stands alone, and here is {', '.join(others)}",
+            "take one of them out, or empty it with []",
+        )  # fmt: skip
+
+
+_DESCRIPTION = Field("description", single)
+_MEMBER = {name: Link("member", name) for name in ("user", "group", "host", "hostgroup", "service")}
+
+#: Defaults that the server fills in (cn, gecos, initials…) are only managed where declared: a later change of
+#: the first name doesn't move them.
 USER = Kind(
+    name="user",
+    plural="users",
     command="user",
     resource=Resource(
         kind="person",
@@ -170,79 +120,527 @@ USER = Kind(
             "last_name": Field("sn", single),
             "full_name": Field("cn", single),
             "display_name": Field("displayname", single),
+            "initials": Field("initials", single),
+            "gecos": Field("gecos", single),
             "mail": Field("mail", caseless),
             "telephone_numbers": Field("telephonenumber", unordered),
+            "mobile_numbers": Field("mobile", unordered),
+            "fax_numbers": Field("facsimiletelephonenumber", unordered),
+            "pagers": Field("pager", unordered),
             "title": Field("title", single),
             "department": Field("ou", single),
+            "department_numbers": Field("departmentnumber", unordered),
             "employee_number": Field("employeenumber", single),
+            "employee_type": Field("employeetype", single),
+            "preferred_language": Field("preferredlanguage", single),
+            "manager": Field("manager", folded),
+            "street": Field("street", single),
+            "city": Field("l", single),
+            "state_or_province": Field("st", single),
+            "postal_code": Field("postalcode", single),
+            "user_classes": Field("userclass", unordered),
             "login_shell": Field("loginshell", single),
             "home_directory": Field("homedirectory", single),
+            "user_number": Field("uidnumber", number),
+            "group_number": Field("gidnumber", number),
+            "ssh_public_keys": Field("ipasshpubkey", public_keys),
             "password": Field("userpassword", secret=True, readable=False),
             "password_expires": Field("krbpasswordexpiration", moment),
+            "account_expires": Field("krbprincipalexpiration", moment),
+            "enabled": Field("enabled", flag),
             "groups": Field("memberof_group", caseless),
         },
     ),
     required=("first_name", "last_name"),
     memberships={"groups": "group"},
-    identifiers=("groups",),
-)
+    identifiers=("groups", "manager"),
+    switch="nsaccountlock",
+    # After the password: one that an administrator sets is expired at once.
+    late=("password_expires",),
+    filled=("mail", "display_name", "initials", "gecos"),
+    once={"private_group": lambda value: {} if value else {"noprivate": True}},
+    brief=frozenset(
+        (
+            "first_name", "last_name", "mail", "telephone_numbers", "title", "login_shell", "home_directory",
+            "user_number", "group_number", "enabled", "password", "private_group",
+        )
+    ),
+    builtin={"admin": {}},
+    identity=str.lower,
+    wrong=_account_name(32),
+)  # fmt: skip
 
 GROUP = Kind(
+    name="group",
+    plural="groups",
     command="group",
     resource=Resource(
         kind="group",
         key="cn",
         fields={
-            "description": Field("description", single),
+            "description": _DESCRIPTION,
             "posix": Field("objectclass", is_posix),
+            "group_number": Field("gidnumber", number),
             # Direct members; nested ones are under memberindirect_*.
             "users": Field("member_user", caseless),
             "groups": Field("member_group", caseless),
+            "services": Field("member_service", principals),
         },
     ),
-    members={"users": "user", "groups": "group"},
+    members={"users": _MEMBER["user"], "groups": _MEMBER["group"], "services": _MEMBER["service"]},
     identifiers=("users", "groups"),
+    special={
+        "posix": lambda value, new: {} if value and new else {"posix": True} if value else {"nonposix": True}
+    },
+    nested="groups",
+    builtin={
+        "admins": {"users": ["admin"]},
+        "editors": {"users": []},
+        "trust admins": {"users": ["admin"]},
+        "ipausers": {},
+    },
+    identity=str.lower,
+    wrong=_account_name(255),
+    checks=(_never_less_than_posix,),
 )
 
-#: From FreeIPA 4.13 on. Not a POSIX account and no Kerberos principal: it can bind, and nothing else.
+HOST = Kind(
+    name="host",
+    plural="hosts",
+    command="host",
+    resource=Resource(
+        kind="host",
+        key="fqdn",
+        fields={
+            "description": _DESCRIPTION,
+            "locality": Field("l", single),
+            "location": Field("nshostlocation", single),
+            "platform": Field("nshardwareplatform", single),
+            "operating_system": Field("nsosversion", single),
+            "host_classes": Field("userclass", unordered),
+            # The server never gives it back, and drops it when the host enrols.
+            "enrolment_password": Field("userpassword", secret=True, readable=False),
+        },
+    ),
+    # ip_address makes the A record where FreeIPA runs the DNS.
+    once={"force": _option("force"), "ip_address": lambda value: {"ip_address": str(value)}},
+    identity=_host_identity,
+    wrong=_host_name,
+)
+
+HOSTGROUP = Kind(
+    name="hostgroup",
+    plural="hostgroups",
+    command="hostgroup",
+    resource=Resource(
+        kind="group of hosts",
+        key="cn",
+        fields={
+            "description": _DESCRIPTION,
+            "hosts": Field("member_host", host_names),
+            "hostgroups": Field("member_hostgroup", caseless),
+        },
+    ),
+    members={"hosts": _MEMBER["host"], "hostgroups": _MEMBER["hostgroup"]},
+    identifiers=("hosts", "hostgroups"),
+    nested="hostgroups",
+    builtin={"ipaservers": {}},
+    identity=str.lower,
+    wrong=_account_name(255),
+)
+
+SERVICE = Kind(
+    name="service",
+    plural="services",
+    command="service",
+    resource=Resource(
+        kind="service",
+        key="krbcanonicalname",
+        fields={
+            "authorization_data": Field("ipakrbauthzdata", unordered),
+            "managed_by": Field("managedby_host", host_names),
+        },
+    ),
+    members={"managed_by": Link("host", "host")},
+    identifiers=("managed_by",),
+    once={"force": _option("force"), "skip_host_check": _option("skip_host_check")},
+    identity=_service_identity,
+    wrong=_principal,
+)
+
+#: From FreeIPA 4.13 on by RPC, before by LDAP. Neither a POSIX account nor a Kerberos principal.
 SYSTEM_ACCOUNT = Kind(
+    name="system_account",
+    plural="system_accounts",
     command="sysaccount",
     resource=Resource(
         kind="system account",
         key="uid",
         fields={
-            "description": Field("description", single),
+            "description": _DESCRIPTION,
             # Kept in cn=config, so of this one server only.
             "privileged": Field("privileged", flag),
+            "enabled": Field("enabled", flag),
             "password": Field("userpassword", secret=True, readable=False),
         },
     ),
     required=("password",),
+    switch="nsaccountlock",
+    builtin={"sudo": {}, "passsync": {}},
+    identity=str.lower,
 )
 
+SUDO_COMMAND = Kind(
+    name="sudo_command",
+    plural="sudo_commands",
+    command="sudocmd",
+    resource=Resource(kind="sudo command", key="sudocmd", fields={"description": _DESCRIPTION}),
+    identity=str,
+)
 
-def cycle(groups: Mapping[str, Mapping[str, Any]], name: str, members: Iterable[str]) -> list[str]:
-    """
-    The way back to a group from one of its members-to-be, or an empty list.
+SUDO_COMMAND_GROUP = Kind(
+    name="sudo_command_group",
+    plural="sudo_command_groups",
+    command="sudocmdgroup",
+    resource=Resource(
+        kind="group of sudo commands",
+        key="cn",
+        fields={"description": _DESCRIPTION, "commands": Field("member_sudocmd", unordered)},
+    ),
+    members={"commands": Link("member", "sudocmd")},
+)
 
-    groups
-        All groups by name, with ``member_group``.
-    name
-        The group that gets members.
-    members
-        Groups that are to be in it.
+SUDO_RULE = Kind(
+    name="sudo_rule",
+    plural="sudo_rules",
+    command="sudorule",
+    resource=Resource(
+        kind="sudo rule",
+        key="cn",
+        fields={
+            "description": _DESCRIPTION,
+            "order": Field("sudoorder", number),
+            "enabled": Field("enabled", flag),
+            "user_category": Field("usercategory", single),
+            "host_category": Field("hostcategory", single),
+            "command_category": Field("cmdcategory", single),
+            "run_as_user_category": Field("ipasudorunasusercategory", single),
+            "run_as_group_category": Field("ipasudorunasgroupcategory", single),
+            "users": Field("memberuser_user", caseless),
+            "groups": Field("memberuser_group", caseless),
+            "external_users": Field("externaluser", caseless),
+            "hosts": Field("memberhost_host", host_names),
+            "hostgroups": Field("memberhost_hostgroup", caseless),
+            "external_hosts": Field("externalhost", host_names),
+            "allow_commands": Field("memberallowcmd_sudocmd", unordered),
+            "allow_command_groups": Field("memberallowcmd_sudocmdgroup", caseless),
+            "deny_commands": Field("memberdenycmd_sudocmd", unordered),
+            "deny_command_groups": Field("memberdenycmd_sudocmdgroup", caseless),
+            "run_as_users": Field("ipasudorunas_user", caseless),
+            "run_as_groups_of_users": Field("ipasudorunas_group", caseless),
+            "run_as_external_users": Field("ipasudorunasextuser", caseless),
+            "run_as_groups": Field("ipasudorunasgroup_group", caseless),
+            "run_as_external_groups": Field("ipasudorunasextgroup", caseless),
+            "options": Field("ipasudoopt", unordered),
+        },
+    ),
+    members={
+        "users": Link("user", "user"),
+        "groups": Link("user", "group"),
+        "external_users": Link("user", "user"),
+        "hosts": Link("host", "host"),
+        "hostgroups": Link("host", "hostgroup"),
+        "external_hosts": Link("host", "host"),
+        "allow_commands": Link("allow_command", "sudocmd"),
+        "allow_command_groups": Link("allow_command", "sudocmdgroup"),
+        "deny_commands": Link("deny_command", "sudocmd"),
+        "deny_command_groups": Link("deny_command", "sudocmdgroup"),
+        "run_as_users": Link("runasuser", "user"),
+        "run_as_groups_of_users": Link("runasuser", "group"),
+        "run_as_external_users": Link("runasuser", "user"),
+        "run_as_groups": Link("runasgroup", "group"),
+        "run_as_external_groups": Link("runasgroup", "group"),
+        # One at a time.
+        "options": Link("option", "ipasudoopt", slices=1),
+    },
+    identifiers=(
+        "users", "groups", "hosts", "hostgroups", "run_as_users", "run_as_groups_of_users", "run_as_groups",
+    ),
+    switch="ipaenabledflag",
+    categories={
+        "user_category": ("users", "groups", "external_users"),
+        "host_category": ("hosts", "hostgroups", "external_hosts"),
+        "command_category": ("allow_commands", "allow_command_groups"),
+        "run_as_user_category": ("run_as_users", "run_as_groups_of_users", "run_as_external_users"),
+        "run_as_group_category": ("run_as_groups", "run_as_external_groups"),
+    },
+    external={
+        "external_users": "users",
+        "external_hosts": "hosts",
+        "run_as_external_users": "run_as_users",
+        "run_as_external_groups": "run_as_groups",
+    },
+)  # fmt: skip
 
-    FreeIPA refuses only a group in itself, and accepts longer cycles.
-    """
-    start = name.lower()
-    ways = [[start, item.lower()] for item in members]
-    seen = set()
-    while ways:
-        way = ways.pop()
-        if way[-1] == start:
-            return way
-        if way[-1] not in seen:
-            seen.add(way[-1])
-            inner = groups.get(way[-1], {}).get("member_group") or ()
-            ways += [[*way, str(item).lower()] for item in inner]
-    return []
+HBAC_SERVICE = Kind(
+    name="hbac_service",
+    plural="hbac_services",
+    command="hbacsvc",
+    resource=Resource(kind="HBAC service", key="cn", fields={"description": _DESCRIPTION}),
+    # install/share/default-hbac.ldif of freeipa/freeipa.
+    builtin={
+        name: {}
+        for name in (
+            "crond", "ftp", "gdm", "gdm-password", "gssftp", "kdm", "login", "proftpd", "pure-ftpd", "sshd",
+            "su", "su-l", "sudo", "sudo-i", "systemd-user", "vsftpd",
+        )
+    },
+)  # fmt: skip
+
+HBAC_SERVICE_GROUP = Kind(
+    name="hbac_service_group",
+    plural="hbac_service_groups",
+    command="hbacsvcgroup",
+    resource=Resource(
+        kind="group of HBAC services",
+        key="cn",
+        fields={"description": _DESCRIPTION, "services": Field("member_hbacsvc", caseless)},
+    ),
+    members={"services": Link("member", "hbacsvc")},
+    builtin={"Sudo": {"services": ["sudo", "sudo-i"]}, "ftp": {}},
+)
+
+HBAC_RULE = Kind(
+    name="hbac_rule",
+    plural="hbac_rules",
+    command="hbacrule",
+    resource=Resource(
+        kind="HBAC rule",
+        key="cn",
+        fields={
+            "description": _DESCRIPTION,
+            "enabled": Field("enabled", flag),
+            "user_category": Field("usercategory", single),
+            "host_category": Field("hostcategory", single),
+            "service_category": Field("servicecategory", single),
+            "users": Field("memberuser_user", caseless),
+            "groups": Field("memberuser_group", caseless),
+            "hosts": Field("memberhost_host", host_names),
+            "hostgroups": Field("memberhost_hostgroup", caseless),
+            "services": Field("memberservice_hbacsvc", caseless),
+            "service_groups": Field("memberservice_hbacsvcgroup", caseless),
+        },
+    ),
+    members={
+        "users": Link("user", "user"),
+        "groups": Link("user", "group"),
+        "hosts": Link("host", "host"),
+        "hostgroups": Link("host", "hostgroup"),
+        "services": Link("service", "hbacsvc"),
+        "service_groups": Link("service", "hbacsvcgroup"),
+    },
+    identifiers=("users", "groups", "hosts", "hostgroups"),
+    switch="ipaenabledflag",
+    categories={
+        "user_category": ("users", "groups"),
+        "host_category": ("hosts", "hostgroups"),
+        "service_category": ("services", "service_groups"),
+    },
+    builtin={"allow_all": {"enabled": True}, "allow_systemd-user": {"enabled": True}},
+)
+
+ROLE = Kind(
+    name="role",
+    plural="roles",
+    command="role",
+    resource=Resource(
+        kind="role",
+        key="cn",
+        fields={
+            "description": _DESCRIPTION,
+            "privileges": Field("memberof_privilege", caseless),
+            "users": Field("member_user", caseless),
+            "groups": Field("member_group", caseless),
+            "hosts": Field("member_host", host_names),
+            "hostgroups": Field("member_hostgroup", caseless),
+            "services": Field("member_service", principals),
+            "system_accounts": Field("member_sysaccount", caseless),
+        },
+    ),
+    members={
+        "privileges": Link("privilege", "privilege"),
+        "users": _MEMBER["user"],
+        "groups": _MEMBER["group"],
+        "hosts": _MEMBER["host"],
+        "hostgroups": _MEMBER["hostgroup"],
+        "services": _MEMBER["service"],
+        "system_accounts": Link("member", "sysaccount"),
+    },
+    identifiers=("users", "groups", "hosts", "hostgroups", "system_accounts"),
+    # install/updates/40-delegation.update of freeipa/freeipa.
+    builtin={
+        name: {"users": [], "groups": []}
+        for name in (
+            "helpdesk", "User Administrator", "IT Specialist", "IT Security Specialist", "Security Architect",
+            "Enrollment Administrator",
+        )
+    },
+)  # fmt: skip
+
+PRIVILEGE = Kind(
+    name="privilege",
+    plural="privileges",
+    command="privilege",
+    resource=Resource(
+        kind="privilege",
+        key="cn",
+        fields={"description": _DESCRIPTION, "permissions": Field("memberof_permission", caseless)},
+    ),
+    members={"permissions": Link("permission", "permission")},
+    # The same file, and install/updates/*.update where parts of the server bring their own.
+    builtin={
+        name: {}
+        for name in (
+            "ADTrust Agents", "Automember Readers", "Automember Task Administrator",
+            "Automount Administrators", "CA Administrator", "Certificate Administrators",
+            "Certificate Identity Mapping Administrators", "DNS Administrators", "DNS Servers",
+            "Delegation Administrator", "External IdP server Administrators", "Group Administrators",
+            "HBAC Administrator", "Host Administrators", "Host Enrollment", "Host Group Administrators",
+            "Kerberos Ticket Policy Readers", "Modify Group membership", "Modify Users and Reset passwords",
+            "Netgroups Administrators", "Passkey Administrators", "Password Policy Administrator",
+            "Password Policy Readers", "RBAC Readers", "Replication Administrators",
+            "SELinux User Map Administrators",
+            "Service Administrators", "Stage User Administrators", "Stage User Provisioning",
+            "Subordinate ID Administrators", "Subordinate ID Selfservice User", "Sudo Administrator",
+            "System Accounts Administrators", "User Administrators", "Vault Administrators",
+            "Write IPA Configuration",
+        )
+    },
+)  # fmt: skip
+
+PERMISSION = Kind(
+    name="permission",
+    plural="permissions",
+    command="permission",
+    resource=Resource(
+        kind="permission",
+        key="cn",
+        fields={
+            "rights": Field("ipapermright", caseless),
+            "attributes": Field("attrs", caseless),
+            "type": Field("type", single),
+            "subtree": Field("ipapermlocation", folded),
+            "filters": Field("extratargetfilter", unordered),
+            "target": Field("ipapermtarget", folded),
+            "target_group": Field("targetgroup", single),
+            "member_of": Field("memberof", caseless),
+            "bind_rule": Field("ipapermbindruletype", single),
+        },
+    ),
+    required=("rights",),
+    wrong=_permission_name,
+    checks=(_not_the_system_s,),
+)
+
+#: The key is a group, or global_policy, which is always there.
+PASSWORD_POLICY = Kind(
+    name="password_policy",
+    plural="password_policies",
+    command="pwpolicy",
+    resource=Resource(
+        kind="password policy",
+        key="cn",
+        fields={
+            "priority": Field("cospriority", number),
+            "longest_life_days": Field("krbmaxpwdlife", number),
+            "shortest_life_hours": Field("krbminpwdlife", number),
+            "history": Field("krbpwdhistorylength", number),
+            "character_classes": Field("krbpwdmindiffchars", number),
+            "shortest": Field("krbpwdminlength", number),
+            "failures": Field("krbpwdmaxfailure", number),
+            "failure_interval_seconds": Field("krbpwdfailurecountinterval", number),
+            "lockout_seconds": Field("krbpwdlockoutduration", number),
+            "grace_logins": Field("passwordgracelimit", number),
+        },
+    ),
+    required=("priority",),
+    builtin={"global_policy": {}},
+    identity=str.lower,
+    unnamed="global_policy",
+)
+
+DNS_ZONE = Kind(
+    name="dns_zone",
+    plural="dns_zones",
+    command="dnszone",
+    resource=Resource(
+        kind="DNS zone",
+        key="idnsname",
+        fields={
+            "soa_nameserver": Field("idnssoamname", folded),
+            "administrator": Field("idnssoarname", folded),
+            "refresh": Field("idnssoarefresh", number),
+            "retry": Field("idnssoaretry", number),
+            "expire": Field("idnssoaexpire", number),
+            "minimum": Field("idnssoaminimum", number),
+            "default_ttl": Field("dnsdefaultttl", number),
+            "allow_dynamic_update": Field("idnsallowdynupdate", flag),
+            "update_policy": Field("idnsupdatepolicy", single),
+            "allow_query": Field("idnsallowquery", single),
+            "allow_transfer": Field("idnsallowtransfer", single),
+            "forwarders": Field("idnsforwarders", unordered),
+            "forward_policy": Field("idnsforwardpolicy", single),
+            "sync_ptr": Field("idnsallowsyncptr", flag),
+            "enabled": Field("enabled", flag),
+        },
+    ),
+    switch="idnszoneactive",
+    once={
+        "skip_overlap_check": _option("skip_overlap_check"),
+        "skip_nameserver_check": _option("skip_nameserver_check"),
+    },
+    identity=lambda name: name.lower().rstrip(".") + ".",
+)
+
+#: Each type that is declared is the whole truth about it; other types are left alone.
+DNS_RECORD = Kind(
+    name="dns_record",
+    plural="dns_records",
+    command="dnsrecord",
+    resource=Resource(
+        kind="DNS record",
+        key="idnsname",
+        fields={
+            "a": Field("arecord", unordered),
+            "aaaa": Field("aaaarecord", caseless),
+            "cname": Field("cnamerecord", caseless),
+            "dname": Field("dnamerecord", caseless),
+            "mx": Field("mxrecord", caseless),
+            "ns": Field("nsrecord", caseless),
+            "ptr": Field("ptrrecord", caseless),
+            "srv": Field("srvrecord", caseless),
+            "sshfp": Field("sshfprecord", caseless),
+            "tlsa": Field("tlsarecord", caseless),
+            "txt": Field("txtrecord", unordered),
+            "uri": Field("urirecord", unordered),
+            "ttl": Field("dnsttl", number),
+        },
+    ),
+    identity=str.lower,
+    checks=(_cname_alone,),
+)
+
+#: In the order in which they need each other.
+KINDS = {
+    kind.name: kind
+    for kind in (
+        DNS_ZONE, DNS_RECORD, HOST, HOSTGROUP, USER, SERVICE, GROUP, SYSTEM_ACCOUNT, PASSWORD_POLICY,
+        SUDO_COMMAND, SUDO_COMMAND_GROUP, SUDO_RULE, HBAC_SERVICE, HBAC_SERVICE_GROUP, HBAC_RULE, PERMISSION,
+        PRIVILEGE, ROLE,
+    )
+}  # fmt: skip
+
+
+def in_zone(zone: str) -> Kind:
+    """The records of one zone, as a kind of their own."""
+    return dataclasses.replace(DNS_RECORD, parent=(DNS_ZONE.identity(zone),))
