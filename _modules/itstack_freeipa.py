@@ -323,7 +323,8 @@ def _mark(settings, kind, name):
 def _differs(kind, found, password, check, mark, settings):
     if kind.name != "system_account":
         return fingerprint.known(__opts__, mark, password) is False
-    if check == "fingerprint":
+    if check == "fingerprint" or found.get("enabled") is False:
+        # A locked account can't bind, whatever its password.
         return fingerprint.known(__opts__, mark, password) is not True
     start_tls = settings.get("ldap_start_tls", True)
     return not directory.accepts(_ldap(settings), found["dn"], password, settings.get("ca"), start_tls)

@@ -721,7 +721,7 @@ def sudo_command_group_absent(name, profile="freeipa", **kwargs):
 def sudo_rule_present(
     name,
     description=None,
-    order=None,
+    sudo_order=None,
     enabled=None,
     user_category=None,
     host_category=None,
@@ -753,8 +753,10 @@ def sudo_rule_present(
 
     name
         Name of the rule.
-    description, order
-        The order is a number that no other rule has.
+    description
+        An empty text deletes it.
+    sudo_order
+        A number that no other rule has; later ones win.
     enabled
         ``false`` switches it off.
     user_category, host_category, command_category, run_as_user_category, run_as_group_category
@@ -802,7 +804,7 @@ def sudo_rules_present(name, sudo_rules, exclusive=False, limit=LIMIT, profile="
         rules of the web team:
           itstack_freeipa.sudo_rules_present:
             - sudo_rules:
-                web team reads: {order: 10}
+                web team reads: {sudo_order: 10}
                 web team tests: {groups: [staff], host_category: all, allow_commands: [/usr/sbin/nginx -t]}
     """
     return _set("sudo_rule", locals())
@@ -1301,10 +1303,10 @@ def dns_zone_present(
     name,
     soa_nameserver=None,
     administrator=None,
-    refresh=None,
-    retry=None,
-    expire=None,
-    minimum=None,
+    soa_refresh=None,
+    soa_retry=None,
+    soa_expire=None,
+    soa_minimum=None,
     default_ttl=None,
     allow_dynamic_update=None,
     update_policy=None,
@@ -1324,7 +1326,7 @@ def dns_zone_present(
 
     name
         Name of the zone, with or without a final dot.
-    soa_nameserver, administrator, refresh, retry, expire, minimum, default_ttl
+    soa_nameserver, administrator, soa_refresh, soa_retry, soa_expire, soa_minimum, default_ttl
         What its SOA record says; the TTL of records that have none.
     allow_dynamic_update, update_policy
         Whether, and by whom, records may be changed over DNS.

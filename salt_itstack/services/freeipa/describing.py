@@ -94,7 +94,7 @@ def _usual(kind: Kind, name: str) -> dict[str, Any]:
         usual["managed_by"] = [name.partition("@")[0].partition("/")[2]]
     if kind.name == "dns_zone":
         usual.update(
-            administrator="hostmaster", refresh=3600, retry=900, expire=1209600, minimum=3600,
+            administrator="hostmaster", soa_refresh=3600, soa_retry=900, soa_expire=1209600, soa_minimum=3600,
             allow_query="any;", allow_transfer="none;",
         )  # fmt: skip
     return usual

@@ -319,7 +319,7 @@ SUDO_RULE = Kind(
         key="cn",
         fields={
             "description": _DESCRIPTION,
-            "order": Field("sudoorder", number),
+            "sudo_order": Field("sudoorder", number),
             "enabled": Field("enabled", flag),
             "user_category": Field("usercategory", single),
             "host_category": Field("hostcategory", single),
@@ -579,10 +579,10 @@ DNS_ZONE = Kind(
         fields={
             "soa_nameserver": Field("idnssoamname", folded),
             "administrator": Field("idnssoarname", folded),
-            "refresh": Field("idnssoarefresh", number),
-            "retry": Field("idnssoaretry", number),
-            "expire": Field("idnssoaexpire", number),
-            "minimum": Field("idnssoaminimum", number),
+            "soa_refresh": Field("idnssoarefresh", number),
+            "soa_retry": Field("idnssoaretry", number),
+            "soa_expire": Field("idnssoaexpire", number),
+            "soa_minimum": Field("idnssoaminimum", number),
             "default_ttl": Field("dnsdefaultttl", number),
             "allow_dynamic_update": Field("idnsallowdynupdate", flag),
             "update_policy": Field("idnsupdatepolicy", single),
