@@ -24,7 +24,7 @@ PERSONS_PASSWORD = "Passw0rd!"
 
 # What the double doesn't offer. A shorter list is progress; a longer one must be meant.
 NOT_OFFERED = {
-    "nosuch_command", "permission_add", "permission_show", "pwpolicy_add", "pwpolicy_mod", "pwpolicy_show",
+    "nosuch_command", "permission_add", "permission_show",
     "dnsrecord_add", "dnsrecord_del", "dnsrecord_find", "dnsrecord_mod", "dnsrecord_show", "dnszone_add",
     "dnszone_del", "dnszone_show",
 }  # fmt: skip
@@ -33,10 +33,8 @@ DIFFERENT = {
     120: "adds a permission that only permission_add could have made",
     196: "asks for the rights on each attribute, an option that the double refuses as unknown",
 }
-# The recording server lacked FreeIPA's password plug-in, which the double has the effects of; and a person's
-# reference to a password policy comes from a policy that the double can't add.
-NOT_COMPARED = ("krbpasswordexpiration", "krblastpwdchange", "krbPasswordExpiration", "krbLastPwdChange",
-                "krbpwdpolicyreference")  # fmt: skip
+# The recording server lacked FreeIPA's password plug-in, which the double has the effects of;.
+NOT_COMPARED = ("krbpasswordexpiration", "krblastpwdchange", "krbPasswordExpiration", "krbLastPwdChange")
 
 
 def normal(value: Any) -> Any:
@@ -293,6 +291,76 @@ def test_a_role_gives_rights_and_its_end_takes_them(freeipa: Lab) -> None:
     assert person.refused("group_add", "byhelper")["code"] == 2100
     admin.call("role_remove_member", "account keeper", user=["helper"])
     assert person.refused("sysaccount_add", "byhelper", userpassword="Long-enough-1")["code"] == 2100
+
+
+def test_a_groups_password_policy_reaches_its_members_and_goes_with_it(freeipa: Lab) -> None:
+    admin = freeipa.client()
+    admin.call("user_add", "ruled", givenname="R", sn="U")
+    for group, priority in (("strict", 21), ("lax", 22)):
+        admin.call("group_add", group)
+        admin.call("group_add_member", group, user=["ruled"])
+        admin.call("pwpolicy_add", group, cospriority=priority, krbminpwdlife=2, krbpwdminlength=9)
+    taken = "priority must be a unique value (21 already used by strict)"
+    assert admin.refused("pwpolicy_mod", "lax", cospriority=21)["data"] == {
+        "name": "priority",
+        "error": taken,
+    }
+    effective = admin.call("pwpolicy_show", user="ruled")
+    assert (effective["result"]["cn"], effective["value"]) == (["strict"], None)
+    moved = admin.call("pwpolicy_mod", "strict", cospriority=23, krbmaxpwdlife=1)["result"]
+    assert (moved["cospriority"], moved["krbmaxpwdlife"], moved["krbminpwdlife"]) == (["23"], ["1"], ["2"])
+    assert admin.refused("pwpolicy_mod", "strict", cospriority=23)["code"] == 4202
+    assert admin.call("pwpolicy_show", user="ruled")["result"]["cn"] == ["lax"]
+    for options, name in (
+        ({"krbminpwdlife": 25}, "maxlife"), ({"krbpwdminlength": 5, "ipapwdmaxrepeat": 2}, "minlength"),
+        ({"krbpwdmindiffchars": 6}, "minclasses"), ({"passwordgracelimit": -2}, "gracelimit"),
+    ):  # fmt: skip
+        error = admin.refused("pwpolicy_mod", "strict", **options)
+        assert (error["code"], error["data"]["name"]) == (3009, name)
+    assert admin.refused("pwpolicy_mod", cospriority=1)["data"]["name"] == "priority"
+    assert admin.refused("pwpolicy_del", "global_policy")["data"]["name"] == "group"
+    assert admin.refused("pwpolicy_show", "nosuch")["message"] == "nosuch: password policy not found"
+    assert admin.refused("pwpolicy_add", "nosuch", cospriority=1)["message"] == "nosuch: group not found"
+    assert admin.refused("pwpolicy_add", "ruled", cospriority=1)["code"] == 4021
+    admin.call("group_del", "lax")
+    names = [entry["cn"][0] for entry in admin.call("pwpolicy_find")["result"]]
+    assert "strict" in names and "lax" not in names and names[-1] == "global_policy"
+    assert admin.call("pwpolicy_del", "strict")["value"] == ["strict"]
+    assert "krbpwdpolicyreference" not in admin.call("user_show", "ruled", all=True)["result"]
+
+
+def person_with(freeipa: Lab, name: str, privilege: str = "") -> Client:
+    """A session of a new person, who has one privilege or none."""
+    admin = freeipa.client()
+    admin.call("user_add", name, givenname="P", sn="W", userpassword="From-admin-1")
+    admin.call("user_mod", name, krbpasswordexpiration="20360101000000Z")
+    if privilege:
+        admin.call("role_add", f"role of {name}")
+        assert admin.call("role_add_privilege", f"role of {name}", privilege=[privilege])["completed"] == 1
+        admin.call("role_add_member", f"role of {name}", user=[name])
+    return freeipa.client(name, "From-admin-1")
+
+
+# A privilege, and calls in their order that it permits: the command, its key or keys, options.
+DELEGATED = {
+    "Password Policy Administrator": (
+        ("pwpolicy_add", ["delegated"], {"cospriority": 31}),
+        ("pwpolicy_mod", ["delegated"], {"cospriority": 32, "krbmaxpwdlife": 40}),
+        ("pwpolicy_del", ["delegated"], {}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("privilege", DELEGATED)
+def test_a_privilege_permits_what_an_ordinary_person_may_not(freeipa: Lab, privilege: str) -> None:
+    admin = freeipa.client()
+    if privilege == "Password Policy Administrator":
+        admin.call("group_add", "delegated")
+    name = privilege.split()[0].lower()
+    keeper, other = person_with(freeipa, f"{name}keeper", privilege), person_with(freeipa, f"{name}other")
+    for method, keys, options in DELEGATED[privilege]:
+        assert other.refused(method, *keys, **options)["code"] in (2100, 4001), method
+        keeper.call(method, *keys, **options)
 
 
 def test_the_log_holds_no_password(freeipa: Lab) -> None:

@@ -28,6 +28,8 @@ SUDO = "cn=sudo"
 HBAC = "cn=hbac"
 DNS = "cn=dns"
 ACCOUNTS = "cn=sysaccounts,cn=etc"
+COS_TEMPLATES = "cn=cosTemplates,cn=accounts"
+POLICIES = "cn=kerberos"
 
 # Containers whose entries are named by something else than cn.
 NAMED_BY = {
@@ -121,12 +123,27 @@ def permissions() -> list[Permission]:
         Permission("System: Read Roles", ROLES, "read,search,compare", "*", ("RBAC Readers",)),
         Permission("System: Read Privileges", PRIVILEGES, "read,search,compare", "*", ("RBAC Readers",)),
         Permission("System: Read Permissions", PERMISSIONS, "read,search,compare", "*", ("RBAC Readers",)),
-        Permission("System: Modify Group Password Policy", "cn=kerberos", "write", "*",
-                   ("Password Policy Administrator",)),
-        Permission("System: Add Group Password Policy", "cn=kerberos", "add", "",
-                   ("Password Policy Administrator",)),
+        *_password_policies(),
     ]  # fmt: skip
     return made
+
+
+def _password_policies() -> Iterator[Permission]:
+    """Policies, and the templates that bind them to groups."""
+    keepers = ("Password Policy Administrator",)
+    for what, where, written in (
+        ("", POLICIES, "krbmaxpwdlife || krbminpwdlife || krbpwdfailurecountinterval ||"
+         " krbpwdhistorylength || krbpwdlockoutduration || krbpwdmaxfailure || krbpwdmindiffchars ||"
+         " krbpwdminlength || ipapwdmaxrepeat || ipapwdmaxsequence || ipapwddictcheck || ipapwdusercheck ||"
+         " passwordgracelimit"),
+        (" costemplate", COS_TEMPLATES, "cospriority"),
+    ):  # fmt: skip
+        name = f"Group Password Policy{what}"
+        yield Permission(f"System: Read {name}", where, "read,search,compare", "*",
+                         ("Password Policy Readers", *keepers))  # fmt: skip
+        yield Permission(f"System: Add {name}", where, "add", "", keepers)
+        yield Permission(f"System: Delete {name}", where, "delete", "", keepers)
+        yield Permission(f"System: Modify {name}", where, "write", written, keepers)
 
 
 def _whole(plural: str, where: str, privilege: str, single: str) -> list[Permission]:
@@ -264,7 +281,7 @@ def rules(base: str) -> Iterator[tuple[str, str]]:
             '(targetattr = "ipauniqueid || member || memberof || memberuid || memberuser || memberhost")',
         ),
     )
-    for where in (HOSTS, HOST_GROUPS, SERVICES, HBAC, SUDO, "cn=kerberos", "cn=ng,cn=alt"):
+    for where in (HOSTS, HOST_GROUPS, SERVICES, HBAC, SUDO, "cn=ng,cn=alt"):
         yield (
             where,
             _rule(

@@ -98,6 +98,9 @@ class Groups(Kind):
         if found and "mepmanagedentry" in [one.lower() for one in found.values.get("objectclass", [])]:
             raise errors.managed_group()
         super().delete_one(call, key, options)
+        policies = call.kinds["pwpolicy"]
+        if call.me.get(policies.dn(call, key), ["1.1"]):
+            policies.delete_one(call, key, {})
 
     def condition(self, call: Call) -> str:
         return "(objectClass=ipausergroup)"

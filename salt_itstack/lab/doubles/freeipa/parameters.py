@@ -174,6 +174,15 @@ def at_least(least: int) -> Callable[[int], str | None]:
     return lambda value: f"must be at least {least}" if value < least else None
 
 
+def between(least: int, most: int) -> Callable[[int], str | None]:
+    def rule(value: int) -> str | None:
+        if value < least:
+            return f"must be at least {least}"
+        return f"can be at most {most}" if value > most else None
+
+    return rule
+
+
 def account_name(kind: str) -> Callable[[str], str | None]:
     def rule(value: str) -> str | None:
         if len(value) > 255:

@@ -12,7 +12,15 @@ from salt_itstack.lab.doubles.freeipa.store import BASE, ONE, TREE, Found, escap
 from salt_itstack.lab.doubles.freeipa.values import DnsName, Moment
 
 Options = dict[str, Any]
-TRUTHS = {"ipaenabledflag", "idnszoneactive", "idnsallowdynupdate", "ipamigrationenabled", "idnsallowsyncptr"}
+TRUTHS = {
+    "ipaenabledflag",
+    "idnszoneactive",
+    "idnsallowdynupdate",
+    "ipamigrationenabled",
+    "idnsallowsyncptr",
+    "ipapwddictcheck",
+    "ipapwdusercheck",
+}
 MOMENTS = {"krbpasswordexpiration", "krbprincipalexpiration", "krblastpwdchange"}
 DNS_NAMES = {"idnsname", "idnssoamname", "idnssoarname"}
 HIDDEN = {"aci", "userpassword", "krbprincipalkey"}

@@ -15,6 +15,7 @@ from salt_itstack.lab.doubles.freeipa.hosts import HostGroups, Hosts, Services
 from salt_itstack.lab.doubles.freeipa.kinds import Kind
 from salt_itstack.lab.doubles.freeipa.parameters import Parameter, anything
 from salt_itstack.lab.doubles.freeipa.people import People
+from salt_itstack.lab.doubles.freeipa.policies import Policies
 from salt_itstack.lab.doubles.freeipa.roles import Permissions, Privileges, Roles
 from salt_itstack.lab.doubles.freeipa.rules import AccessRules, AccessServices, SudoCommands, SudoRules
 from salt_itstack.lab.doubles.freeipa.store import Directory
@@ -30,7 +31,7 @@ def kinds() -> dict[str, Kind]:
     made: list[Kind] = [
         People(), Groups(), Accounts(), Hosts(), HostGroups(), Services(), SudoCommands(), SudoRules(),
         AccessRules(),
-        AccessServices(), Roles(), Privileges(), Permissions(),
+        AccessServices(), Roles(), Privileges(), Permissions(), Policies(),
     ]  # fmt: skip
     return {kind.name: kind for kind in made}
 

@@ -70,10 +70,12 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
                                            "krbMaxPwdLife", "krbMinPwdLife", "krbPwdMinDiffChars",
                                            "krbPwdMinLength", "krbPwdHistoryLength", "krbPwdMaxFailure",
                                            "krbPwdFailureCountInterval", "krbPwdLockoutDuration",
+                                           "ipaPwdMaxRepeat", "ipaPwdMaxSequence",
                                            "idnsSOAserial", "idnsSOArefresh", "idnsSOAretry", "idnsSOAexpire",
                                            "idnsSOAminimum", "dnsTTL", "dnsDefaultTTL")},
     **{name: (TRUTH, SINGLE) for name in ("ipaEnabledFlag", "ipaMigrationEnabled", "idnsZoneActive",
-                                          "idnsAllowDynUpdate", "idnsAllowSyncPTR")},
+                                          "idnsAllowDynUpdate", "idnsAllowSyncPTR", "ipaPwdDictCheck",
+                                          "ipaPwdUserCheck")},
     **{name: (MOMENT, SINGLE) for name in ("krbPasswordExpiration", "krbPrincipalExpiration",
                                            "krbLastPwdChange")},
     "ipaSshPubKey": (OCTETS, ""),
@@ -103,7 +105,11 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
         "krbMaxPwdLife krbMinPwdLife krbPwdMinDiffChars krbPwdMinLength krbPwdHistoryLength krbPwdMaxFailure"
         " krbPwdFailureCountInterval krbPwdLockoutDuration",
     ),
-    "ipaPwdPolicy": ("top", "AUXILIARY", "", "passwordGraceLimit cosPriority"),
+    "ipaPwdPolicy": (
+        "top", "AUXILIARY", "",
+        "ipaPwdMaxRepeat ipaPwdMaxSequence ipaPwdDictCheck ipaPwdUserCheck passwordGraceLimit",
+    ),
+    "krbContainer": ("top", "STRUCTURAL", "cn", ""),
     "ipaHost": (
         "nsHost", "AUXILIARY", "fqdn",
         "userPassword enrolledBy memberOf managedBy userClass l description cn krbPrincipalName",

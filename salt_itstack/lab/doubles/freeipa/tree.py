@@ -19,6 +19,7 @@ CONTAINERS = (
     "cn=hbacservicegroups,cn=hbac", "cn=alt", "cn=ng,cn=alt", access.DNS, "cn=kerberos", "cn=etc",
     access.ACCOUNTS, "cn=Managed Entries,cn=etc", "cn=Definitions,cn=Managed Entries,cn=etc",
     "cn=Templates,cn=Managed Entries,cn=etc", "cn=provisioning", "cn=accounts,cn=provisioning",
+    access.COS_TEMPLATES,
     access.DELETED,
     "cn=staged users,cn=accounts,cn=provisioning",
 )  # fmt: skip
@@ -30,7 +31,8 @@ HBAC_SERVICES = (
 PRIVILEGES = (
     "User Administrators", "Group Administrators", "Host Administrators", "Service Administrators",
     "DNS Administrators", "Sudo Administrator", "HBAC Administrator", "System Accounts Administrators",
-    "Host Group Administrators", "Password Policy Administrator", "Delegation Administrator", "RBAC Readers",
+    "Host Group Administrators", "Password Policy Administrator",
+    "Password Policy Readers", "Delegation Administrator", "RBAC Readers",
     "Modify Users and Reset passwords", "Modify Group membership",
 )  # fmt: skip
 USER_CLASSES = (
@@ -225,6 +227,11 @@ def _settings(base: str, realm: str, domain: str) -> list[tuple[str, list[tuple[
             krbMinPwdLife="3600", krbPwdMinDiffChars=ZERO, krbPwdMinLength="8", krbPwdHistoryLength=ZERO,
             krbPwdMaxFailure="6", krbPwdFailureCountInterval="60", krbPwdLockoutDuration="600",
             passwordGraceLimit="-1",
+        )),
+        ("cn=Password Policy,cn=accounts", _attributes(
+            ("top", "ldapsubentry", "cosSuperDefinition", "cosClassicDefinition"), cn="Password Policy",
+            cosTemplateDn=f"{access.COS_TEMPLATES},{base}", cosAttribute="krbPwdPolicyReference override",
+            cosSpecifier="memberOf",
         )),
         *_private_groups(base),
     ]  # fmt: skip
