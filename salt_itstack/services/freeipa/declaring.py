@@ -44,7 +44,7 @@ def items(
     """
     made, problems = _prepared(kind, declared)
     if kind.name == "user" and not shared_numbers:
-        problems += _numbers_of_several(made)
+        problems += _numbers_of_several(declared)
     if problems and not made:
         raise Invalid(problems)
     fields = {key for item in made for key in item.wanted}
@@ -127,11 +127,13 @@ def _prepared(kind: Kind, declared: Mapping[str, Any]) -> tuple[list[Item], list
     return made, problems
 
 
-def _numbers_of_several(made: list[Item]) -> list[Problem]:
+def _numbers_of_several(declared: Mapping[str, Any]) -> list[Problem]:
     owners: dict[str, list[str]] = {}
-    for item in made:
-        for number in dict.fromkeys(item.wanted.get("telephone_numbers") or ()):
-            owners.setdefault(number, []).append(item.name)
+    for name, fields in declared.items():
+        given = fields.get("telephone_numbers") if isinstance(fields, Mapping) else None
+        numbers = given if isinstance(given, (list, tuple)) else [given] if given else []
+        for number in dict.fromkeys(map(str, numbers)):
+            owners.setdefault(number, []).append(str(name))
     return [
         Problem(
             "", f"{names[1]}:telephone_numbers", number, f"{names[0]} is declared with it too",
