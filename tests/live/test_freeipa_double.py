@@ -24,13 +24,12 @@ PERSONS_PASSWORD = "Passw0rd!"
 
 # What the double doesn't offer. A shorter list is progress; a longer one must be meant.
 NOT_OFFERED = {
-    "nosuch_command", "permission_add", "permission_show",
+    "nosuch_command",
     "dnsrecord_add", "dnsrecord_del", "dnsrecord_find", "dnsrecord_mod", "dnsrecord_show", "dnszone_add",
     "dnszone_del", "dnszone_show",
 }  # fmt: skip
 # Recorded calls that can't be held against the double, by number, and why.
 DIFFERENT = {
-    120: "adds a permission that only permission_add could have made",
     196: "asks for the rights on each attribute, an option that the double refuses as unknown",
 }
 # The recording server lacked FreeIPA's password plug-in, which the double has the effects of;.
@@ -341,12 +340,80 @@ def person_with(freeipa: Lab, name: str, privilege: str = "") -> Client:
     return freeipa.client(name, "From-admin-1")
 
 
+def test_a_permission_grants_what_it_says_and_nothing_after_its_end(freeipa: Lab) -> None:
+    admin = freeipa.client()
+    admin.call("privilege_add", "phone keepers")
+    person = person_with(freeipa, "phones", "phone keepers")
+    admin.call("user_add", "called", givenname="C", sn="A")
+    admin.call("permission_add", "phones", type="user", ipapermright=["write"], attrs=["telephonenumber"])
+    assert person.refused("user_mod", "called", telephonenumber=["1"])["code"] == 2100
+    assert admin.call("privilege_add_permission", "phone keepers", permission=["phones"])["completed"] == 1
+    person.call("user_mod", "called", telephonenumber=["1"])
+    assert admin.call("permission_show", "phones")["result"]["member_privilege"] == ["phone keepers"]
+    # Renamed, narrowed to a group, and moved to another attribute.
+    changed = admin.call("permission_mod", "phones", rename="mobiles", attrs=["mobile"], memberof=["editors"])
+    assert changed["result"]["attrs"] == ["mobile"] and changed["result"]["memberof"] == ["editors"]
+    assert person.refused("user_mod", "called", telephonenumber=["2"])["code"] == 2100
+    assert person.refused("user_mod", "called", mobile=["2"])["code"] == 2100
+    admin.call("group_add_member", "editors", user=["called"])
+    person.call("user_mod", "called", mobile=["2"])
+    assert admin.refused("permission_mod", "mobiles", attrs=["mobile"])["code"] == 4202
+    found = admin.call("permission_find", attrs=["mobile"], type="user")["result"]
+    assert "mobiles" in [entry["cn"][0] for entry in found]
+    assert admin.call("permission_del", "mobiles")["summary"] == 'Deleted permission "mobiles"'
+    assert person.refused("user_mod", "called", mobile=["3"])["code"] == 2100
+    raw = admin.call("permission_show", "System: Add Users", raw=True)["result"]
+    assert 'acl "permission:System: Add Users"' in raw["aci"][0]
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "options", "told"),
+    [("permission_add", "new: one", {"ipapermright": ["read"], "attrs": ["cn"], "type": "user"}, "name"),
+     ("permission_add", "new", {"ipapermright": ["look"], "attrs": ["cn"], "type": "user"}, "right"),
+     ("permission_add", "new", {"ipapermright": ["read"], "attrs": ["cn"], "type": "nosuch"}, "type"),
+     ("permission_add", "new", {"ipapermright": ["read"]}, "target"),
+     ("permission_add", "new", {"attrs": ["cn"]}, "ipapermright"),
+     ("permission_add", "new", {"ipapermright": ["read"], "attrs": ["cn"], "ipapermlocation": "cn=nosuch"},
+      "ipapermlocation"),
+     ("permission_add", "new", {"ipapermright": ["read"], "ipapermtargetfilter": ["cn=x"]}, "rawfilter"),
+     ("permission_add", "new", {"ipapermright": ["read"], "ipapermtargetfilter": ["(cn=x"]}, "rawfilter"),
+     ("permission_mod", "System: Add Users", {"ipapermright": ["read"]}, "ipapermright"),
+     ("permission_mod", "System: Add Users", {"rename": "mine"}, "rename"),
+     ("permission_mod", "System: Add Users", {"type": "group"}, "ipapermtargetfilter"),
+     ("privilege_add_permission", "RBAC Readers",
+      {"permission": ["System: Read User Addressbook Attributes"]}, "permission")],
+)  # fmt: skip
+def test_a_wrong_permission_is_refused_by_its_fields_name(
+    freeipa: Lab, method: str, key: str, options: dict[str, Any], told: str
+) -> None:
+    error = freeipa.client().refused(method, key, **options)
+    assert (error["code"] in (3007, 3009), error["data"]["name"]) == (True, told)
+
+
+def test_a_built_in_permission_stays_and_can_lose_an_attribute(freeipa: Lab) -> None:
+    admin, name = freeipa.client(), "System: Read User Addressbook Attributes"
+    assert admin.refused("permission_del", name)["message"].endswith("cannot delete managed permissions")
+    admin.call("user_add", "seen", givenname="S", sn="E", title="T", telephonenumber=["7"])
+    person = person_with(freeipa, "seer")
+    shown = admin.call("permission_mod", name, ipapermexcludedattr=["telephonenumber"])["result"]
+    assert "telephonenumber" not in shown["attrs"] and "mail" in shown["attrs"]
+    assert "telephonenumber" not in person.call("user_show", "seen")["result"]
+    admin.call("permission_mod", name, ipapermexcludedattr=[])
+    assert person.call("user_show", "seen")["result"]["telephonenumber"] == ["7"]
+
+
 # A privilege, and calls in their order that it permits: the command, its key or keys, options.
 DELEGATED = {
     "Password Policy Administrator": (
         ("pwpolicy_add", ["delegated"], {"cospriority": 31}),
         ("pwpolicy_mod", ["delegated"], {"cospriority": 32, "krbmaxpwdlife": 40}),
         ("pwpolicy_del", ["delegated"], {}),
+    ),
+    "Delegation Administrator": (
+        ("privilege_add", ["delegated"], {}), ("role_add", ["delegated"], {}),
+        ("privilege_mod", ["delegated"], {"description": "d"}),
+        ("role_mod", ["delegated"], {"description": "d"}),
+        ("role_del", ["delegated"], {}), ("privilege_del", ["delegated"], {}),
     ),
 }  # fmt: skip
 
@@ -361,6 +428,12 @@ def test_a_privilege_permits_what_an_ordinary_person_may_not(freeipa: Lab, privi
     for method, keys, options in DELEGATED[privilege]:
         assert other.refused(method, *keys, **options)["code"] in (2100, 4001), method
         keeper.call(method, *keys, **options)
+    # Permissions are access rules of the directory: they can't be delegated.
+    rights = {"ipapermright": ["write"], "attrs": ["cn"], "type": "user"}
+    for person in (keeper, other):
+        error = person.refused("permission_add", f"{name} theirs", **rights)
+        assert error["code"] == 2100, error
+        assert person.refused("permission_mod", "System: Add Users", attrs=["cn"])["code"] in (2100, 4001)
 
 
 def test_the_log_holds_no_password(freeipa: Lab) -> None:

@@ -42,11 +42,13 @@ STANDARD = (
     " loginshell || manager || objectclass || sn || title || uid || uidnumber"
 )
 ADDRESS_BOOK = (
-    "businesscategory || carlicense || departmentnumber || employeenumber || employeetype ||"
-    " facsimiletelephonenumber || homephone || homepostaladdress || jpegphoto || l || labeleduri || mail ||"
+    "audio || businesscategory || carlicense || departmentnumber || destinationindicator || employeenumber ||"
+    " employeetype || facsimiletelephonenumber || homephone || homepostaladdress || inetuserhttpurl ||"
+    " inetuserstatus || internationalisdnnumber || ipacertmapdata || jpegphoto || l || labeleduri || mail ||"
     " mobile || o || ou || pager || photo || physicaldeliveryofficename || postaladdress || postalcode ||"
-    " postofficebox || preferredlanguage || roomnumber || secretary || seealso || st || street ||"
-    " telephonenumber || usercertificate"
+    " postofficebox || preferreddeliverymethod || preferredlanguage || registeredaddress || roomnumber ||"
+    " secretary || seealso || st || street || telephonenumber || teletexterminalidentifier || telexnumber ||"
+    " usercertificate || usersmimecertificate || x121address || x500uniqueidentifier"
 )
 # What a person may change about himself.
 OWN = (
@@ -77,6 +79,8 @@ def permissions() -> list[Permission]:
     # Delegated rights stop at members of the group admins, else a helper could make himself one.
     ordinary = "(!(memberOf=cn=admins,cn=groups,cn=accounts,{base}))"
     made = [
+        Permission("System: Read User Addressbook Attributes", USERS, "read,search,compare", ADDRESS_BOOK,
+                   (), "(objectclass=posixaccount)", "all"),
         Permission("System: Add Users", USERS, "add", "", users),
         Permission("System: Remove Users", USERS, "delete", "", users, ordinary),
         Permission(
@@ -122,6 +126,8 @@ def permissions() -> list[Permission]:
         *_whole("Privileges", PRIVILEGES, "Delegation Administrator", "Privilege"),
         Permission("System: Read Roles", ROLES, "read,search,compare", "*", ("RBAC Readers",)),
         Permission("System: Read Privileges", PRIVILEGES, "read,search,compare", "*", ("RBAC Readers",)),
+        Permission("System: Modify Privilege Membership", PERMISSIONS, "write", "member",
+                   ("Delegation Administrator",)),
         Permission("System: Read Permissions", PERMISSIONS, "read,search,compare", "*", ("RBAC Readers",)),
         *_password_policies(),
     ]  # fmt: skip
@@ -161,7 +167,7 @@ def rules(base: str) -> Iterator[tuple[str, str]]:
     admins = f'groupdn = "ldap:///cn=admins,cn=groups,cn=accounts,{base}"'
     # Passwords and keys can be replaced and looked for, never read. What isn't named here or below is hidden,
     # entryUUID and nsUniqueId among it.
-    hidden = "aci || userPassword || krbPrincipalKey || ipaUniqueId || memberOf || nsUniqueId || entryUUID"
+    hidden = "userPassword || krbPrincipalKey || ipaUniqueId || memberOf || nsUniqueId || entryUUID"
     yield "", _rule("Admin can manage any entry", admins, "all", f'(targetattr != "{hidden}")')
     yield (
         "",
@@ -230,15 +236,6 @@ def rules(base: str) -> Iterator[tuple[str, str]]:
     yield (
         USERS,
         _rule(
-            "Read User Addressbook Attributes",
-            ALL,
-            "read,search,compare",
-            f'(targetattr = "{ADDRESS_BOOK}")(targetfilter = "(objectclass=posixaccount)")',
-        ),
-    )
-    yield (
-        USERS,
-        _rule(
             "Read User IPA Attributes",
             ALL,
             "read,search,compare",
@@ -296,21 +293,53 @@ def rules(base: str) -> Iterator[tuple[str, str]]:
         _rule("Read Global Configuration", ALL, "read,search,compare", '(targetattr != "aci")'),
     )
     for permission in permissions():
-        yield permission.where, permission_rule(permission, base)
+        yield permission.where, permission_rule(permission_entry(permission, base), base)
 
 
-def permission_rule(permission: Permission, base: str) -> str:
-    """The access rule behind a permission."""
-    grantee = f'groupdn = "ldap:///cn={permission.name},{PERMISSIONS},{base}"'
-    grantee = {"permission": grantee, "all": ALL, "anonymous": ANYONE}[permission.bind]
-    target = f'(targetattr = "{permission.attributes}")' if permission.attributes else ""
+def permission_entry(permission: Permission, base: str) -> dict[str, list[str]]:
+    """The attributes of a built-in permission's entry, by their names in small letters."""
+    made = {
+        "cn": [permission.name],
+        "ipapermissiontype": ["SYSTEM", "V2", "MANAGED"],
+        "ipapermbindruletype": [permission.bind],
+        "ipapermlocation": [f"{permission.where},{base}"],
+        "ipapermright": permission.rights.split(","),
+        "ipapermdefaultattr": [one for one in map(str.strip, permission.attributes.split("||")) if one],
+        "member": [f"cn={one},{PRIVILEGES},{base}" for one in permission.privileges],
+    }
     # Without a target the rule would also cover the container itself, which nobody is to remove. A wildcard
     # counts only behind an attribute's name.
     if permission.rights in ("add", "delete"):
-        target = f'(target = "ldap:///{NAMED_BY.get(permission.where, "cn")}=*,{permission.where},{base}")'
+        made["ipapermtarget"] = [f"{NAMED_BY.get(permission.where, 'cn')}=*,{permission.where},{base}"]
     if permission.filter:
-        target += f'(targetfilter = "{permission.filter.format(base=base)}")'
-    return _rule(f"permission:{permission.name}", grantee, permission.rights, target)
+        made["ipapermtargetfilter"] = [permission.filter.format(base=base)]
+    return made
+
+
+def effective_attributes(entry: dict[str, list[str]]) -> list[str]:
+    """The attributes that a permission covers, from the parts in its entry."""
+    made = {*entry.get("ipapermdefaultattr", ()), *entry.get("ipapermincludedattr", ())}
+    if "read" in entry.get("ipapermright", ()) and "objectclass" in [one.lower() for one in made]:
+        made |= {"entryusn", "createtimestamp", "modifytimestamp"}
+    return sorted(made - set(entry.get("ipapermexcludedattr", ())))
+
+
+def permission_rule(entry: dict[str, list[str]], base: str) -> str:
+    """The access rule behind a permission, from its entry."""
+    name = entry["cn"][0]
+    grantee = f'groupdn = "ldap:///cn={name},{PERMISSIONS},{base}"'
+    bind = entry.get("ipapermbindruletype", ["permission"])[0]
+    grantee = {"permission": grantee, "all": ALL, "anonymous": ANYONE}[bind]
+    attributes = " || ".join(effective_attributes(entry))
+    target = f'(targetattr = "{attributes}")' if attributes else ""
+    for kind in ("target", "targetto", "targetfrom"):
+        for dn in entry.get(f"ipaperm{kind}", ()):
+            target += f'({kind.replace("target", "target_").rstrip("_")} = "ldap:///{dn}")'
+    filters = sorted(entry.get("ipapermtargetfilter", ()))
+    if filters:
+        joined = filters[0] if len(filters) == 1 else f"(&{''.join(filters)})"
+        target += f'(targetfilter = "{joined}")'
+    return _rule(f"permission:{name}", grantee, ",".join(sorted(entry["ipapermright"])), target)
 
 
 def _rule(name: str, who: str, rights: str, target: str) -> str:

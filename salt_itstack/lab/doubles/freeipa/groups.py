@@ -35,6 +35,7 @@ class Groups(Kind):
           for kind in ("group", "role", "hbacrule", "sudorule") for prefix in ("in", "not_in")),
     )  # fmt: skip
     classes = ("top", "groupofnames", "nestedgroup", "ipausergroup", "ipaobject")
+    permission_classes = ("ipausergroup", "posixgroup")
     defaults = ("cn", "description", "gidnumber", "member", "memberof", "memberindirect", "memberofindirect")
     links = {
         "member": ("user", "group", "service"),

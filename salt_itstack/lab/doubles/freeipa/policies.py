@@ -49,6 +49,7 @@ class Policies(Kind):
     add_options = (replace(PRIORITY, required=True),)
     mod_options = find_options = (PRIORITY,)
     classes = ("top", "nscontainer", "krbpwdpolicy", "ipapwdpolicy")
+    permission_classes = ("krbpwdpolicy", "ipapwdpolicy")
     defaults = ("cn", *(one.name for one in attributes))
     searched = ("cn",)
     numbered = False

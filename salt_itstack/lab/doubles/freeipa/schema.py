@@ -42,7 +42,8 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
                      "ipaDefaultEmailDomain", "ipaSELinuxUserMapOrder", "ipaSELinuxUserMapDefault",
                      "ipaHomesRootDir", "ipaDefaultLoginShell", "ipaServiceKeyTypeSize",
                      "ipaDefaultPrimaryGroup", "ipaUserSearchFields", "ipaGroupSearchFields",
-                     "ipaPermBindRuleType", "ipaPermTarget", "idnsSOArName", "idnsSOAmName",
+                     "ipaPermBindRuleType", "ipaPermTarget", "ipaPermTargetTo", "ipaPermTargetFrom",
+                     "idnsSOArName", "idnsSOAmName",
                      "idnsForwardPolicy",
                      "idnsAllowQuery", "idnsAllowTransfer", "idnsUpdatePolicy")
     },
@@ -51,7 +52,7 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
         for name in ("externalHost", "externalUser", "ipaSudoRunAsExtUser", "ipaSudoRunAsExtGroup",
                      "ipaKrbAuthzData", "ipaConfigString", "ipaPermissionType", "ipaPermRight",
                      "ipaPermIncludedAttr", "ipaPermExcludedAttr", "ipaPermDefaultAttr",
-                     "ipaPermTargetFilter",
+                     "ipaPermTargetFilter", "ipaCertMapData",
                      "ipaUserAuthType", "idnsForwarders", "nisDomainName", "fqdn")
     },
     **{name: (EXACT, "") for name in ("ipaSudoOpt", "ARecord", "AAAARecord", "CNAMERecord", "MXRecord",
@@ -137,7 +138,7 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
     "ipaPermissionV2": (
         "ipaPermission", "AUXILIARY", "ipaPermBindRuleType ipaPermLocation",
         "ipaPermRight ipaPermIncludedAttr ipaPermExcludedAttr ipaPermDefaultAttr"
-        " ipaPermTargetFilter ipaPermTarget",
+        " ipaPermTargetFilter ipaPermTarget ipaPermTargetTo ipaPermTargetFrom",
     ),
     "ipaGuiConfig": (
         "top", "AUXILIARY", "",

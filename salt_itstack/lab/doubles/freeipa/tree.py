@@ -174,13 +174,9 @@ def _rules_of_access(base: str) -> list[tuple[str, list[tuple[str, str]]]]:
         classes = ("nestedgroup", "groupofnames", "top")
         made.append((f"cn={name},{access.PRIVILEGES}", _attributes(classes, cn=name, description=name)))
     for permission in access.permissions():
-        wanted = [one.strip() for one in permission.attributes.split("||") if one.strip() not in ("", "*")]
         made.append((f"cn={permission.name},{access.PERMISSIONS}", _attributes(
-            ("top", "groupofnames", "ipapermission", "ipapermissionv2"), cn=permission.name,
-            ipaPermissionType=["SYSTEM", "V2", "MANAGED"], ipaPermBindRuleType=permission.bind,
-            ipaPermLocation=f"{permission.where},{base}", ipaPermRight=permission.rights.split(","),
-            ipaPermDefaultAttr=wanted,
-            member=[f"cn={one},{access.PRIVILEGES},{base}" for one in permission.privileges],
+            ("top", "groupofnames", "ipapermission", "ipapermissionv2"),
+            **access.permission_entry(permission, base),
         )))  # fmt: skip
     return made
 
