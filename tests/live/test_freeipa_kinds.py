@@ -15,10 +15,7 @@ from salt_itstack.services.freeipa.resources import KINDS
 pytest_plugins = ("freeipa_fixtures", "freeipa_minion")
 
 #: What the double doesn't offer yet.
-NOT_YET = {
-    "sudo_command_group", "hbac_service", "hbac_service_group", "permission", "dns_zone",
-    "dns_record",
-}  # fmt: skip
+NOT_YET = {"sudo_command_group", "hbac_service", "hbac_service_group", "dns_zone", "dns_record"}
 
 #: For each kind: what is declared, what somebody changes by hand, and which fields that moves.
 CASES = {
@@ -297,6 +294,20 @@ def test_what_freeipa_made_stays(minion, function, key, words):
     for test in (True, False):
         done = minion.state(function, key, test=test)
         assert (done["result"], done["changes"]) == (False, {}) and words in done["comment"], done
+
+
+def test_a_permission_says_its_place_once(minion, name):
+    done = minion.state(
+        "permission_present", name, rights=["read"], type="user", subtree="dc=it-stack,dc=lab"
+    )
+    assert done["result"] is False and f"{name}:subtree" in done["comment"]
+
+
+def test_freeipa_s_own_permissions_stay_as_they_are(minion):
+    for function, arguments in (("present", {"attributes": ["title"], "rights": ["write"]}), ("absent", {})):
+        done = minion.state(f"permission_{function}", "System: Modify Users", **arguments)
+        assert (done["result"], done["changes"]) == (False, {}), done
+        assert "FreeIPA" in done["comment"] and "Remedy" in done["comment"]
 
 
 def test_our_own_way_in_stays(minion, admin, name):

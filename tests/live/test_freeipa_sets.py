@@ -217,7 +217,11 @@ GROWN = {
         "allow_all": {"enabled": False},
         "staff": {"groups": ["staff"], "hostgroups": ["web"], "services": ["sshd"]},
     },
-    "privilege": {"phone book": {"description": "Numbers"}},
+    "permission": {
+        "numbers": {"rights": ["write"], "type": "user", "attributes": ["mobile", "telephonenumber"]},
+        "everywhere": {"rights": ["read"], "subtree": "dc=it-stack,dc=lab", "attributes": ["title"]},
+    },
+    "privilege": {"phone book": {"description": "Numbers", "permissions": ["numbers"]}},
     "role": {
         "clerk": {"privileges": ["User Administrators", "phone book"], "users": ["jdoe"], "description": "x"},
     },
@@ -420,6 +424,7 @@ RIGHTS = {
     "hbac_rule": "HBAC Administrator",
     "role": "Delegation Administrator",
     "privilege": "Delegation Administrator",
+    "password_policy": "Password Policy Administrator",
 }
 
 
@@ -431,6 +436,7 @@ def helper(freeipa):
     client.call("user_mod", "helper", krbpasswordexpiration="20360101000000Z")
     client.call("role_add", "helper role")
     client.call("role_add_member", "helper role", user=["helper"])
+    client.call("group_add", "helped")
     client.call("host_add", "helped.it-stack.lab", force=True)
     return client
 
@@ -446,6 +452,8 @@ def test_the_privilege_that_the_page_names_is_enough_and_needed(minion, helper, 
         wanted = {"force": True}
     elif kind == "host":
         wanted["force"] = True
+    elif kind == "password_policy":
+        key, wanted = "helped", {"priority": 88, "shortest": 9}
     elif kind == "system_account":
         wanted.update(password=BIND_PASSWORD, password_check="fingerprint")
     denied = minion.state(function, key, **wanted)

@@ -76,6 +76,10 @@ def _objects(
             continue
         usual_values = defaults.of(name, entry) if defaults else _usual(kind, name)
         fields = _fields(kind, entry, usual_values, numbers)
+        for short, long in (("type", "subtree"), ("target_group", "target")):
+            # What the one says is read as the other, too.
+            if short in fields:
+                fields.pop(long, None)
         if "force" in kind.once:
             # Whether the DNS knows it by then is another matter.
             fields["force"] = True

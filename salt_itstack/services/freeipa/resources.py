@@ -89,6 +89,15 @@ def _not_the_system_s(
         )  # fmt: skip
 
 
+def _one_place(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any] | None) -> Iterable[Problem]:
+    for short, long in (("type", "subtree"), ("target_group", "target")):
+        if wanted.get(short) and wanted.get(long):
+            yield Problem(
+                "", f"{name}:{long}", wanted[long], f"{short} says this already, and there can be only one",
+                "take one of them out",
+            )  # fmt: skip
+
+
 def _cname_alone(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any] | None) -> Iterable[Problem]:
     def there(key: str) -> bool:
         value = wanted[key] if key in wanted else DNS_RECORD.resource.fields[key].read(found or {})
@@ -539,7 +548,7 @@ PERMISSION = Kind(
     ),
     required=("rights",),
     wrong=_permission_name,
-    checks=(_not_the_system_s,),
+    checks=(_not_the_system_s, _one_place),
 )
 
 #: The key is a group, or global_policy, which is always there.
