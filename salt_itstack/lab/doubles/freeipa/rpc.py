@@ -10,6 +10,7 @@ from typing import Any
 from salt_itstack.lab.doubles.freeipa import errors, general
 from salt_itstack.lab.doubles.freeipa.accounts import Accounts
 from salt_itstack.lab.doubles.freeipa.commands import API_VERSION, SERVER_VERSION, Call, Command, Realm
+from salt_itstack.lab.doubles.freeipa.dns import Records, Zones
 from salt_itstack.lab.doubles.freeipa.groups import Groups
 from salt_itstack.lab.doubles.freeipa.hosts import HostGroups, Hosts, Services
 from salt_itstack.lab.doubles.freeipa.kinds import Kind
@@ -31,7 +32,7 @@ def kinds() -> dict[str, Kind]:
     made: list[Kind] = [
         People(), Groups(), Accounts(), Hosts(), HostGroups(), Services(), SudoCommands(), SudoRules(),
         AccessRules(),
-        AccessServices(), Roles(), Privileges(), Permissions(), Policies(),
+        AccessServices(), Roles(), Privileges(), Permissions(), Policies(), Zones(), Records(),
     ]  # fmt: skip
     return {kind.name: kind for kind in made}
 

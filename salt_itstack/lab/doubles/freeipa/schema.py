@@ -57,8 +57,10 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
     },
     **{name: (EXACT, "") for name in ("ipaSudoOpt", "ARecord", "AAAARecord", "CNAMERecord", "MXRecord",
                                       "NSRecord", "PTRRecord", "SRVRecord", "TXTRecord", "SSHFPRecord",
-                                      "URIRecord", "CAARecord", "TLSARecord", "DNAMERecord", "NAPTRRecord")},
-    **{name: (EXACT, SINGLE) for name in ("sudoCmd", "idnsName")},
+                                      "URIRecord", "CAARecord", "TLSARecord", "DNAMERecord", "NAPTRRecord",
+                                      "CERTRecord", "DSRecord", "KXRecord")},
+    "sudoCmd": (EXACT, SINGLE),
+    "idnsName": (TEXT, SINGLE),
     **{name: (PRINCIPAL, "") for name in ("krbPrincipalName", "ipaKrbPrincipalAlias")},
     "krbCanonicalName": (PRINCIPAL, SINGLE),
     **{name: (LINK, "") for name in ("memberUser", "memberHost", "memberService", "memberAllowCmd",
@@ -150,7 +152,7 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
     "idnsRecord": (
         "top", "STRUCTURAL", "idnsName",
         "dnsTTL ARecord AAAARecord CNAMERecord MXRecord NSRecord PTRRecord SRVRecord TXTRecord SSHFPRecord"
-        " URIRecord CAARecord TLSARecord DNAMERecord NAPTRRecord",
+        " URIRecord CAARecord TLSARecord DNAMERecord NAPTRRecord CERTRecord DSRecord KXRecord",
     ),
     "idnsZone": (
         "idnsRecord", "STRUCTURAL", "idnsSOAmName idnsSOArName",
