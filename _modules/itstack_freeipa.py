@@ -351,14 +351,15 @@ def remove(kind, name, zone=None, preserve=False, test=False, profile="freeipa")
     chosen, settings = _kind(kind, zone), _settings(profile)
     workspace = _workspace(settings)
     name = str(name)
-    found = workspace.entries(chosen, ()).get(chosen.identity(name))
+    try:
+        found = workspace.entries(chosen, ()).get(chosen.identity(name))
+    except Missing:  # the zone
+        return {}
     if found is None:
         return {}
     _guard(workspace, settings).refuse(chosen, name)
     if not test:
         options = {"preserve": True} if preserve else {}
-        if chosen.name == "dns_record":
-            options["del_all"] = True
         item = writing.removing(chosen, chosen.key(found), options)
         writing.execute(workspace, [item])
         if item.failure and not isinstance(item.failure, Missing):  # somebody else was faster

@@ -1,10 +1,10 @@
 """Each kind of FreeIPA's objects by the same measure, the examples of its states, and FreeIPA's traps."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
-import salt.state
 import yaml
 from freeipa_fixtures import ADMIN_PASSWORD, HOST
 from freeipa_minion import BIND_PASSWORD, PASSWORD, UNTIL, assert_converges, person
@@ -15,7 +15,7 @@ from salt_itstack.services.freeipa.resources import KINDS
 pytest_plugins = ("freeipa_fixtures", "freeipa_minion")
 
 #: What the double doesn't offer yet.
-NOT_YET = {"sudo_command_group", "hbac_service", "hbac_service_group", "dns_zone", "dns_record"}
+NOT_YET = {"sudo_command_group", "hbac_service", "hbac_service_group"}
 
 #: For each kind: what is declared, what somebody changes by hand, and which fields that moves.
 CASES = {
@@ -116,8 +116,15 @@ CASES = {
         [("pwpolicy_mod", {"krbpwdminlength": 8})], {"shortest"},
     ),
     "dns_zone": (
-        "{x}.example", {"default_ttl": 600, "skip_overlap_check": True},
-        [("dnszone_mod", {"dnsdefaultttl": 60})], {"default_ttl"},
+        "{x}.example.",
+        {
+            "default_ttl": 600, "allow_query": "10.0.0.0/8;192.0.2.1", "enabled": False,
+            "administrator": "root.example.org.", "skip_overlap_check": True,
+        },
+        [
+            ("dnszone_mod", {"dnsdefaultttl": 60, "idnsallowquery": "any;"}), ("dnszone_enable", {}),
+        ],
+        {"default_ttl", "allow_query", "enabled"},
     ),
 }  # fmt: skip
 
@@ -170,8 +177,6 @@ def test_the_arguments_of_states_are_the_fields_of_their_kinds():
         given = {argument.arg for argument in functions[f"{kind.name}_present"].args.args}
         assert given - options == {*kind.resource.fields, *kind.once}, kind.name
         assert ("exclusive" in given) == bool(kind.members), kind.name
-        # Salt keeps these words for itself.
-        assert not (given - {"name"}) & salt.state.STATE_INTERNAL_KEYWORDS, kind.name
 
 
 def _examples():
@@ -210,6 +215,71 @@ def test_the_examples_of_states_work_one_after_the_other(minion):
         assert (again["result"], again["changes"]) == (True, {}), (function, again)
         ran += 1
     assert ran >= 3 * (len(KINDS) - len(NOT_YET))
+
+
+@pytest.fixture
+def zone(admin, name):
+    admin.call("dnszone_add", f"{name}.example", skip_overlap_check=True)
+    return f"{name}.example"
+
+
+def test_records_of_a_zone(minion, admin, zone):
+    wanted = {"a": ["192.0.2.2", "192.0.2.1"], "txt": ["Some words"], "ttl": 300}
+    assert_converges(minion, "dns_record_present", "WWW", zone=zone, **wanted)
+    admin.call("dnsrecord_mod", zone, "www", arecord=["192.0.2.9"], dnsttl=30)
+    admin.call("dnsrecord_mod", zone, "www", aaaarecord=["2001:db8::1"])
+    changes = assert_converges(minion, "dns_record_present", "www", zone=f"{zone}.", **wanted)
+    assert set(changes) == {"a", "ttl"}
+    # What isn't declared is left alone; what is declared empty goes.
+    assert admin.call("dnsrecord_show", zone, "www")["result"]["aaaarecord"] == ["2001:db8::1"]
+    assert set(assert_converges(minion, "dns_record_present", "www", zone=zone, txt=[])) == {"txt"}
+    whole = {"dns_records": {"www": wanted, "mail": {"cname": ["www"]}, "@": {"mx": ["10 mail"]}}}
+    changes = assert_converges(minion, "dns_records_present", "names", zone=zone, **whole)
+    assert set(changes) == {"www", "mail", "@"}
+    only = {"dns_records": {"www": {"a": ["192.0.2.1"]}}}
+    changes = assert_converges(minion, "dns_records_present", "names", zone=zone, exclusive=True, **only)
+    assert set(changes) == {"www", "mail"} and changes["mail"] == {"old": "present", "new": "absent"}
+    assert_converges(minion, "dns_record_absent", "www", zone=zone)
+    assert admin.refused("dnsrecord_show", zone, "www")["code"] == 4001
+    assert minion.state("dns_record_absent", "www", zone="no.such.zone")["result"] is True
+
+
+@pytest.mark.parametrize(
+    ("function", "wanted", "words"),
+    [
+        ("dns_record_present", {"a": ["192.0.2.1"], "cname": ["www"]}, "a CNAME stands alone"),
+        ("dns_record_present", {"a": []}, "use dns_record_absent"),
+        ("dns_record_present", {"aa": ["192.0.2.1"]}, "did you mean a"),
+        ("dns_zone_present", {"administrator": "root@example.org"}, "zones hold this as a name"),
+    ],
+)
+def test_names_that_can_t_be_are_refused(minion, zone, function, wanted, words):
+    if function == "dns_record_present":
+        wanted["zone"] = zone
+    done = minion.state(function, f"x.{zone}" if "zone_present" in function else "x", **wanted)
+    assert (done["result"], done["changes"]) == (False, {}) and words in done["comment"], done
+    assert minion.state("dns_record_present", "x", zone="no.such.zone", a=["192.0.2.1"])["result"] is False
+
+
+def test_records_of_a_zone_that_the_same_dry_run_would_make(minion, name):
+    _, states = minion.run(test=True)
+    states["itstack_freeipa.dns_zone_present"](name=f"{name}.example")
+    would = states["itstack_freeipa.dns_record_present"](name="www", zone=f"{name}.example", a=["192.0.2.1"])
+    assert would["result"] is None and set(would["changes"]) == {"a"}
+
+
+def test_the_examples_of_the_page_work(minion):
+    page = (plugins.ROOT / "docs" / "services" / "freeipa.md").read_text()
+    blocks = [
+        block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "itstack_freeipa." in block
+    ]
+    assert len(blocks) == 2
+    for block in blocks:
+        for identity, state in yaml.safe_load(block).items():
+            ((name, arguments),) = state.items()
+            given = {key: value for one in arguments for key, value in one.items()}
+            done = minion.state(name.partition(".")[2], given.pop("name", identity), **given)
+            assert done["result"] is True, done
 
 
 # --- traps ---------------------------------------------------------------------------------------------

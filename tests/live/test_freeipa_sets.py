@@ -184,6 +184,7 @@ def test_passwords_of_a_set(minion, freeipa, name):
 
 #: A server that people have used: by kind what is on it.
 GROWN = {
+    "dns_zone": {"example.org.": {"default_ttl": 600, "skip_overlap_check": True}},
     "host": {"www1.it-stack.lab": {"location": "Room 1", "force": True}, "db1.it-stack.lab": {"force": True}},
     "hostgroup": {
         "web": {"description": "Web", "hosts": ["www1.it-stack.lab"]},
@@ -254,6 +255,9 @@ def test_a_grown_server_is_described_and_made_again(tmp_path):
         for kind, objects in GROWN.items():
             done = minion.state(f"{KINDS[kind].plural}_present", kind, **{KINDS[kind].plural: objects})
             assert done["result"] is True, done
+        names = {"www": {"a": ["192.0.2.1"], "ttl": 60}, "@": {"mx": ["10 www"], "txt": ["v=spf1 -all"]}}
+        done = minion.state("dns_records_present", "names", zone="example.org", dns_records=names)
+        assert done["result"] is True, done
         text = minion.call("describe", secrets=True)
         assert PASSWORD not in text and BIND_PASSWORD not in text and ADMIN_PASSWORD not in text
         described = yaml.safe_load(text)
@@ -425,6 +429,7 @@ RIGHTS = {
     "role": "Delegation Administrator",
     "privilege": "Delegation Administrator",
     "password_policy": "Password Policy Administrator",
+    "dns_zone": "DNS Administrators",
 }
 
 
@@ -445,13 +450,19 @@ def helper(freeipa):
 def test_the_privilege_that_the_page_names_is_enough_and_needed(minion, helper, name, kind):
     minion.profile.update(user="helper", password="Old-password-1")
     function, wanted = f"{kind}_present", {"description": "A"}
-    key = {"host": f"{name}.it-stack.lab", "service": f"{name}/helped.it-stack.lab"}.get(kind, name)
+    key = {
+        "host": f"{name}.it-stack.lab",
+        "dns_zone": f"{name}.example.",
+        "service": f"{name}/helped.it-stack.lab",
+    }.get(kind, name)
     if kind == "user":
         wanted = person(password=PASSWORD, enabled=False)
     elif kind == "service":
         wanted = {"force": True}
     elif kind == "host":
         wanted["force"] = True
+    elif kind == "dns_zone":
+        wanted = {"default_ttl": 60, "enabled": False}
     elif kind == "password_policy":
         key, wanted = "helped", {"priority": 88, "shortest": 9}
     elif kind == "system_account":

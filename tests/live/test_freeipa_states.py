@@ -341,6 +341,8 @@ def test_nobody_there(minion, name):
             same_run = {"services": {"freeipa": {}}}
             predicted = minion.state(function, name, test=True, tree=same_run, **arguments)
             assert predicted["result"] is None and predicted["changes"], predicted
+        whole = minion.state("users_present", "set", test=True, tree=same_run, users={name: person()})
+        assert whole["result"] is None and set(whole["changes"]) == {name}
         assert minion.state("user_absent", name, test=True, tree=same_run)["result"] is True
         assert minion.state("user_absent", name)["result"] is False
         # Nobody learns from a prediction that it can't work.

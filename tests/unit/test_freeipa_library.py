@@ -3,14 +3,16 @@
 import datetime
 
 import pytest
+import salt.state
 
 from salt_itstack.errors import Conflict, Denied, Invalid, Missing, Rejected, Unreachable, Unsupported
 from salt_itstack.reconcile import diff
 from salt_itstack.secrets import fingerprint
-from salt_itstack.services.freeipa import ready
+from salt_itstack.services.freeipa import ready, resources
 from salt_itstack.services.freeipa.api import failure, member_failures
 from salt_itstack.services.freeipa.kinds import cycle, moment
 from salt_itstack.services.freeipa.resources import GROUP, SYSTEM_ACCOUNT, USER
+from salt_itstack.services.freeipa.writing import Item
 
 #: As user_find gives it.
 JANE = {
@@ -174,3 +176,79 @@ def test_readiness_without_dnspython_names_the_package(monkeypatch):
     monkeypatch.setattr(ready, "dns", None)
     with pytest.raises(Unsupported, match=r"dnspython.*Remedy: .*salt-pip install dnspython"):
         ready.readiness({"address": "127.0.0.1", "fqdn": "ipa.it-stack.lab", "domain": "it-stack.lab"})
+
+
+def planned(kind, found=None, exclusive=False, **wanted):
+    """The calls that one object takes: command, arguments, options."""
+    item = Item(kind, "it", kind.prepared("it", wanted), found and kind.plain(found), exclusive)
+    item.plan()
+    return [
+        (step.method, step.args, {key: value for key, value in step.options.items() if key != "no_members"})
+        for step in sorted(item.steps, key=lambda step: step.round)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "wanted", "calls"),
+    [
+        (
+            resources.SUDO_COMMAND_GROUP, None, {"description": "A", "commands": ["/bin/a", "/bin/b"]},
+            [
+                ("sudocmdgroup_add", ["it"], {"description": "A"}),
+                ("sudocmdgroup_add_member", ["it"], {"sudocmd": ["/bin/a", "/bin/b"]}),
+            ],
+        ),
+        (
+            resources.HBAC_SERVICE_GROUP, {"cn": ["it"], "member_hbacsvc": ["sshd", "su"]},
+            {"services": ["SSHD", "login"], "exclusive": True},
+            [
+                ("hbacsvcgroup_remove_member", ["it"], {"hbacsvc": ["su"]}),
+                ("hbacsvcgroup_add_member", ["it"], {"hbacsvc": ["login"]}),
+            ],
+        ),
+        (
+            resources.HBAC_SERVICE, {"cn": ["it"]}, {"description": "A"},
+            [("hbacsvc_mod", ["it"], {"description": "A"})],
+        ),
+        (
+            resources.SERVICE, {"krbcanonicalname": ["it"], "managedby_host": ["a.b"]},
+            {"managed_by": ["A.b.", "c.d"]},
+            [("service_add_host", ["it"], {"host": ["c.d"]})],
+        ),
+        (
+            resources.USER, None,
+            {"first_name": "A", "last_name": "B", "private_group": False, "enabled": False},
+            [
+                ("user_add", ["it"], {"givenname": "A", "sn": "B", "noprivate": True}),
+                ("user_disable", ["it"], {}),
+            ],
+        ),
+        (
+            resources.HOST, None, {"ip_address": "192.0.2.1"},
+            [("host_add", ["it"], {"ip_address": "192.0.2.1"})],
+        ),
+        (
+            resources.SUDO_RULE, {"cn": ["it"], "memberuser_user": ["a"]},
+            {"user_category": "all", "users": [], "exclusive": True},
+            [
+                ("sudorule_remove_user", ["it"], {"user": ["a"]}),
+                ("sudorule_mod", ["it"], {"usercategory": "all"}),
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_what_differs_becomes_calls_in_their_order(kind, found, wanted, calls):
+    """Among them those that the double doesn't offer; their names are those of API.txt of freeipa/freeipa."""
+    assert planned(kind, found, **wanted) == calls
+
+
+def test_members_go_in_slices():
+    names = [f"u{number}" for number in range(250)]
+    calls = planned(GROUP, {"cn": ["it"]}, users=names)
+    assert [len(options["user"]) for _, _, options in calls] == [100, 100, 50]
+
+
+def test_no_field_has_a_name_that_salt_keeps_for_itself():
+    for kind in resources.KINDS.values():
+        taken = {*kind.resource.fields, *kind.once} & set(salt.state.STATE_INTERNAL_KEYWORDS)
+        assert not taken, (kind.name, taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,12 @@ from .guarding import Guard
 from .kinds import LISTS, Kind, flag, is_posix, number, single
 from .resources import DNS_RECORD, DNS_ZONE, KINDS, in_zone
 from .workspace import Workspace
+
+#: What FreeIPA lets hosts change in a new zone.
+_USUAL_POLICY = re.compile(
+    r"grant (\S+) krb5-self \* A; grant \1 krb5-self \* AAAA; grant \1 krb5-self \* SSHFP;"
+    r"|grant \S+ krb5-subdomain \S+ PTR;"
+)
 
 
 def describe(
@@ -72,9 +79,9 @@ def _objects(
             if fields:
                 described[name] = fields
             continue
-        if guard.against(kind, name) and kind.name != "user":
+        if guard.against(kind, name) and kind.name != "user" and name != "@":
             continue
-        usual_values = defaults.of(name, entry) if defaults else _usual(kind, name)
+        usual_values = defaults.of(name, entry) if defaults else _usual(kind, name, guard.host)
         fields = _fields(kind, entry, usual_values, numbers)
         for short, long in (("type", "subtree"), ("target_group", "target")):
             # What the one says is read as the other, too.
@@ -85,21 +92,25 @@ def _objects(
             fields["force"] = True
         if kind.name == "dns_zone":
             fields.update({option: True for option in kind.once})
+            if _USUAL_POLICY.fullmatch(str(fields.get("update_policy"))):
+                del fields["update_policy"]
+        if kind.name == "dns_record" and not fields:
+            continue
         for secret in kind.secrets if secrets and kind.name != "host" else ():
             fields[secret] = f"secret://freeipa-{kind.name.replace('_', '-')}-{name}"
         described[name.partition("@")[0] if kind.name == "service" else name] = fields
     return described
 
 
-def _usual(kind: Kind, name: str) -> dict[str, Any]:
+def _usual(kind: Kind, name: str, host: str) -> dict[str, Any]:
     """What the server fills in on creation."""
     usual: dict[str, Any] = {"enabled": True, "posix": True, "bind_rule": "permission", "grace_logins": -1}
     if kind.name == "service":
         usual["managed_by"] = [name.partition("@")[0].partition("/")[2]]
     if kind.name == "dns_zone":
         usual.update(
-            administrator="hostmaster", soa_refresh=3600, soa_retry=900, soa_expire=1209600, soa_minimum=3600,
-            allow_query="any;", allow_transfer="none;",
+            soa_nameserver=f"{host}.", administrator="hostmaster", soa_refresh=3600, soa_retry=900,
+            soa_expire=1209600, soa_minimum=3600, allow_query="any;", allow_transfer="none;",
         )  # fmt: skip
     return usual
 

@@ -14,7 +14,7 @@ _INSTEAD = {
     "user": "disable it by hand, if nobody is to use it",
 }
 #: Records that a zone of FreeIPA's own domain holds for its clients.
-_SYSTEM_RECORDS = ("_ldap.", "_kerberos", "_kpasswd.", "_ntp.", "ipa-ca", "@")
+_SYSTEM_RECORDS = ("_ldap.", "_kerberos", "_kpasswd.", "_ntp.", "ipa-ca")
 
 
 class Guard:
@@ -26,7 +26,7 @@ class Guard:
     """
 
     def __init__(self, workspace: Workspace, host: str, user: str) -> None:
-        self._workspace, self._host, self._user = workspace, host.lower(), user.lower()
+        self._workspace, self.host, self._user = workspace, host.lower(), user.lower()
         self._of_group: dict[str, list[str]] = {}
 
     def against(self, kind: Kind, name: str) -> str:
@@ -41,12 +41,14 @@ class Guard:
                 return "it is the last member of admins"
         if kind.name in ("host", "service"):
             host = identity.rpartition("/")[2]
-            if host == self._host or host in self._members("hostgroup", "ipaservers", "member_host"):
+            if host == self.host or host in self._members("hostgroup", "ipaservers", "member_host"):
                 return "it belongs to a FreeIPA server"
+        if kind.name == "dns_record" and identity == "@":
+            return "it is the zone itself"
         if kind.name in ("dns_zone", "dns_record"):
             zone = (kind.parent[0] if kind.parent else identity).rstrip(".")
-            if self._host.endswith(f".{zone}"):
-                own = self._host.removesuffix(f".{zone}")
+            if self.host.endswith(f".{zone}"):
+                own = self.host.removesuffix(f".{zone}")
                 if kind.name == "dns_zone" or identity == own or identity.startswith(_SYSTEM_RECORDS):
                     return "FreeIPA's own names are in it"
         return ""

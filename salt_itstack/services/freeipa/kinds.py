@@ -74,6 +74,12 @@ def principals(value: Any) -> Any:
     return sorted(str(item).casefold().partition("@")[0] for item in value or ()) or None
 
 
+def networks(value: Any) -> Any:
+    """A list of networks as the DNS server reads it, with or without a final semicolon."""
+    found = single(value) or ""
+    return "; ".join(part.strip() for part in found.split(";") if part.strip()) or None
+
+
 def is_posix(value: Any) -> Any:
     """Whether a group is a POSIX group: declared as a boolean, found among the object classes."""
     if isinstance(value, bool):
@@ -216,8 +222,9 @@ class Kind:
         result = dict(entry)
         for spec in self.resource.fields.values():
             name = spec.keys[0]
-            if name in result and spec.compare in (single, number, moment, flag, folded):
-                result[name] = single(result[name]) if spec.compare is folded else spec.compare(result[name])
+            if name in result and spec.compare in (single, number, moment, flag, folded, networks):
+                as_text = spec.compare in (folded, networks)
+                result[name] = (single if as_text else spec.compare)(result[name])
         if self.switch:
             # The one says that an account is locked, the others that a rule is in force.
             result["enabled"] = flag(entry.get(self.switch)) != (self.switch == "nsaccountlock")

@@ -17,6 +17,7 @@ from .kinds import (
     host_names,
     is_posix,
     moment,
+    networks,
     number,
     principals,
     public_keys,
@@ -109,6 +110,27 @@ def _cname_alone(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any] 
             "", f"{name}:cname", wanted.get("cname"),
             f"a CNAME stands alone, and here is {', '.join(others)}",
             "take one of them out, or empty it with []",
+        )  # fmt: skip
+
+
+def _some_record(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any] | None) -> Iterable[Problem]:
+    types = [key for key in DNS_RECORD.resource.fields if key != "ttl"]
+    if name != "@" and not any(
+        wanted[key] if key in wanted else DNS_RECORD.resource.fields[key].read(found or {}) for key in types
+    ):
+        yield Problem(
+            "", name, None, "a name is in the DNS by its records, and none would be left here",
+            "declare some, or use dns_record_absent",
+        )  # fmt: skip
+
+
+def _administrator_as_name(
+    name: str, wanted: Mapping[str, Any], found: Mapping[str, Any] | None
+) -> Iterable[Problem]:
+    if "@" in str(wanted.get("administrator") or ""):
+        yield Problem(
+            "", f"{name}:administrator", wanted["administrator"], "zones hold this as a name",
+            "write hostmaster@example.org as hostmaster.example.org.",
         )  # fmt: skip
 
 
@@ -595,8 +617,8 @@ DNS_ZONE = Kind(
             "default_ttl": Field("dnsdefaultttl", number),
             "allow_dynamic_update": Field("idnsallowdynupdate", flag),
             "update_policy": Field("idnsupdatepolicy", single),
-            "allow_query": Field("idnsallowquery", single),
-            "allow_transfer": Field("idnsallowtransfer", single),
+            "allow_query": Field("idnsallowquery", networks),
+            "allow_transfer": Field("idnsallowtransfer", networks),
             "forwarders": Field("idnsforwarders", unordered),
             "forward_policy": Field("idnsforwardpolicy", single),
             "sync_ptr": Field("idnsallowsyncptr", flag),
@@ -609,6 +631,7 @@ DNS_ZONE = Kind(
         "skip_nameserver_check": _option("skip_nameserver_check"),
     },
     identity=lambda name: name.lower().rstrip(".") + ".",
+    checks=(_administrator_as_name,),
 )
 
 #: Each type that is declared is the whole truth about it; other types are left alone.
@@ -636,7 +659,7 @@ DNS_RECORD = Kind(
         },
     ),
     identity=str.lower,
-    checks=(_cname_alone,),
+    checks=(_cname_alone, _some_record),
 )
 
 #: In the order in which they need each other.

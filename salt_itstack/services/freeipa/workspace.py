@@ -9,7 +9,7 @@ from ...errors import ItstackError, Missing, Unsupported
 from .api import SLICE, FreeIPA
 from .directory import Accounts
 from .kinds import Kind
-from .resources import SYSTEM_ACCOUNT
+from .resources import DNS_ZONE, SYSTEM_ACCOUNT
 
 Entries = dict[str, dict[str, Any]]
 
@@ -105,6 +105,10 @@ class Workspace:
         if self.channel(kind) is self.server:
             try:
                 return self.server.find(kind.command, kind.parent, whole, members)
+            except Missing:
+                if kind.parent and self.known(DNS_ZONE, kind.parent[0]):
+                    return []
+                raise
             except Unsupported:
                 if kind is not SYSTEM_ACCOUNT:
                     raise

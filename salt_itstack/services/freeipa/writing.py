@@ -246,8 +246,11 @@ class Item:
 
 def removing(kind: Kind, name: str, options: Mapping[str, Any] | None = None) -> Item:
     """An object that is to go."""
+    given = dict(options or {})
+    if kind.name == "dns_record":
+        given["del_all"] = True
     item = Item(kind, name, changes={"exists": {"old": True, "new": False}})
-    item.steps = [Step(MAKE, f"{kind.command}_del", kind.arguments(name), dict(options or {}), ("exists",))]
+    item.steps = [Step(MAKE, f"{kind.command}_del", kind.arguments(name), given, ("exists",))]
     item._left["exists"] = 1
     return item
 
