@@ -265,7 +265,10 @@ def _several(kind, failed, count, changes):
     told = list(dict.fromkeys(error for item in failed for error in item.errors))
     if len(told) == 1 and len(failed) > 1:
         # One cause for all of them, such as a server that went away.
-        text = f"{told[0]}\n(this befell {len(failed)} of {count}: {_names(failed)})"
+        text = (
+            f"{told[0]}\n(this befell {len(failed)} of {count}: {_names(failed)}; the next run sees what the "
+            "server did of it all the same)"
+        )
     else:
         shown = [f"{item.name}: {error}" for item in failed for error in item.errors]
         text = "\n".join([f"{len(failed)} of {count} {kind.plural} aren't as declared:", *shown])
@@ -302,10 +305,14 @@ def _run(kind, objects, password_check, test, profile, shared_numbers=True, limi
         workspace.plan(kind, (item.name for item in made))
         return made, going
 
+    leaving = {id(item) for item in going}
+
     def settled(item):
         for field in item.kind.secrets:
             if field in item.done():
                 fingerprint.remember(__opts__, _mark(settings, item.kind, item.name), item.wanted[field])
+        if id(item) in leaving and not item.failure:
+            fingerprint.forget(__opts__, _mark(settings, item.kind, item.name))
 
     if any(item.steps for item in (*made, *going)):
         writing.execute(workspace, [*going, *made], settled)

@@ -165,6 +165,10 @@ def test_what_the_server_refuses_is_told_by_name_and_the_others_go_on(minion, ad
     assert done["changes"][f"{name}g"]["users"] == {"old": None, "new": ["admin"]}
     assert done["changes"][f"{name}g"]["description"] == {"old": None, "new": "A"}
     assert f"{name}h" in done["changes"]
+    # And what a person was put into.
+    done = minion.state("user_present", name, **person(groups=[f"{name}g", "no-such-group", f"{name}h"]))
+    assert done["result"] is False and "no-such-group" in done["comment"]
+    assert done["changes"]["groups"] == {"old": None, "new": [f"{name}g", f"{name}h"]}
     groups[f"{name}g"]["users"] = ["admin"]
     assert minion.state("groups_present", "groups", groups=groups)["changes"] == {}
 

@@ -8,7 +8,7 @@ import salt.state
 from salt_itstack.errors import Conflict, Denied, Invalid, Missing, Rejected, Unreachable, Unsupported
 from salt_itstack.reconcile import diff
 from salt_itstack.secrets import fingerprint
-from salt_itstack.services.freeipa import ready, resources
+from salt_itstack.services.freeipa import ready, resources, writing
 from salt_itstack.services.freeipa.api import failure, member_failures
 from salt_itstack.services.freeipa.kinds import cycle, moment
 from salt_itstack.services.freeipa.resources import GROUP, SYSTEM_ACCOUNT, USER
@@ -252,3 +252,33 @@ def test_no_field_has_a_name_that_salt_keeps_for_itself():
     for kind in resources.KINDS.values():
         taken = {*kind.resource.fields, *kind.once} & set(salt.state.STATE_INTERNAL_KEYWORDS)
         assert not taken, (kind.name, taken)
+
+
+class Breaking:
+    """A server that answers once, and is gone then."""
+
+    def __init__(self):
+        self.slices = []
+
+    def channel(self, kind):
+        return self
+
+    def batch(self, calls):
+        self.slices.append(len(calls))
+        if len(self.slices) > 1:
+            raise Unreachable("gone")
+        return [{} for _ in calls]
+
+
+def test_a_server_that_goes_between_two_slices_isn_t_asked_for_the_third():
+    names = [f"u{number}" for number in range(250)]
+    found = {"cn": ["large"], "member_user": ["x"], "description": "A"}
+    large = Item(GROUP, "large", {"users": list(names), "description": "A"}, found)
+    other = Item(GROUP, "other", {"users": ["u1"]}, {"cn": ["other"]})
+    for item in (large, other):
+        item.plan()
+    server = Breaking()
+    writing.execute(server, [large, other])
+    assert server.slices == [1, 1]
+    assert large.done() == {"users": {"old": ["x"], "new": ["x", *names[:100]]}}
+    assert other.done() == {} and isinstance(other.failure, Unreachable)

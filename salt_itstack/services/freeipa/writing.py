@@ -57,7 +57,8 @@ class Item:
     _answered: int = 0
     _left: dict[str, int] = field(default_factory=dict)
     _done: set[str] = field(default_factory=set)
-    _refused: dict[str, set[str]] = field(default_factory=dict)
+    _put_in: dict[str, list[str]] = field(default_factory=dict)
+    _taken_out: dict[str, set[str]] = field(default_factory=dict)
 
     def plan(self) -> None:
         """Find what differs, and which calls that takes."""
@@ -82,32 +83,40 @@ class Item:
         self._answered += 1
         if isinstance(outcome, ItstackError):
             self.fail(outcome)
-            if step.members:
-                self._refused.setdefault(step.fields[0], set()).update(step.members)
             return
         if step.members:
-            refused = member_failures(outcome)
-            if refused:
-                option = self._option(step.fields[0])
-                told = "; ".join(f"{option} {name}: {why}" for name, why in refused.items())
-                # The server says so inside an answer that looks like a success.
-                self.fail(
-                    Rejected(
-                        f"{step.method} {step.args[-1] if step.args else ''}: {told}",
-                        SERVICE,
-                        "declare the missing entries before this one, or correct their names",
-                    )
-                )
-                gone = {name.casefold() for name in refused}
-                self._refused.setdefault(step.fields[0], set()).update(
-                    name for name in step.members if name.casefold() in gone
-                )
+            self._settle_members(step, member_failures(outcome))
+            return
         if step.round == MAKE:
             self._done.add("exists")
         for name in step.fields:
             self._left[name] -= 1
             if not self._left[name]:
                 self._done.add(name)
+
+    def _settle_members(self, step: Step, refused: Mapping[str, str]) -> None:
+        name = step.fields[0]
+        if refused:
+            told = "; ".join(f"{self._option(name)} {one}: {why}" for one, why in refused.items())
+            # The server says so inside an answer that looks like a success.
+            self.fail(
+                Rejected(
+                    f"{step.method} {step.args[-1] if step.args else ''}: {told}",
+                    SERVICE,
+                    "declare the missing entries before this one, or correct their names",
+                )
+            )
+        gone = {one.casefold() for one in refused}
+        # Where the object itself goes into another one, that other one is what the field names.
+        moved = [
+            one
+            for one in step.members
+            if not (gone if name in self.kind.memberships else one.casefold() in gone)
+        ]
+        if step.round == PUT_IN:
+            self._put_in.setdefault(name, []).extend(moved)
+        else:
+            self._taken_out.setdefault(name, set()).update(self._form(name, one) for one in moved)
 
     def fail(self, error: ItstackError) -> None:
         """Remember why this object isn't as declared."""
@@ -120,26 +129,16 @@ class Item:
             return self.changes
         told: Changes = {}
         for name, change in self.changes.items():
-            refused = self._refused.get(name)
-            if refused is None and name in self._done:
+            if name in self.kind.additive:
+                gone = self._taken_out.get(name, ())
+                left = [one for one in change["old"] or () if self._form(name, str(one)) not in gone]
+                if gone or self._put_in.get(name):
+                    told[name] = {"old": change["old"], "new": [*left, *self._put_in.get(name, ())]}
+            elif name in self._done:
                 told[name] = change
-            elif refused is not None:
-                partly = self._partly(name, change, refused)
-                if partly:
-                    told[name] = partly
         if "exists" in self._done and not told:
             told["exists"] = {"old": False, "new": True}
         return told
-
-    def _partly(self, name: str, change: Changes, refused: set[str]) -> Changes:
-        old, new = list(change["old"] or ()), list(change["new"] or ())
-        before = {str(one).casefold() for one in old}
-        reached = [one for one in new if one not in refused]
-        # What wasn't taken out is still there.
-        reached += [one for one in old if one in refused or str(one).casefold() in refused]
-        if {str(one).casefold() for one in reached} == before:
-            return {}
-        return {"old": change["old"], "new": reached}
 
     def _add_to_what_is_there(self, fields: Iterable[str]) -> None:
         for name in fields:
@@ -214,7 +213,7 @@ class Item:
             for group in new:
                 yield Step(
                     PUT_IN, f"{owner}_add_member", [group],
-                    {kind.command: [self.name], "no_members": True}, (name,), (self.name,),
+                    {kind.command: [self.name], "no_members": True}, (name,), (group,),
                 )  # fmt: skip
             return
         link = kind.members[name]
@@ -271,16 +270,18 @@ def execute(workspace: Workspace, items: list[Item], settled: Callable[[Item], N
             (item, step) for item in waiting if not item.failure for step in item.steps if step.round == turn
         ]
         for part in _slices(steps):
-            _send(workspace, part, waiting)
+            if not _send(workspace, part):
+                for item in waiting:
+                    if item.unfinished and not item.failure:
+                        item.fail(_cause(part))
+                break
     if settled:
         for item in waiting:
             settled(item)
 
 
-def _send(workspace: Workspace, part: list[tuple[Item, Step]], waiting: list[Item]) -> None:
-    part = [(item, step) for item, step in part if not item.failure or step.members]
-    if not part:
-        return
+def _send(workspace: Workspace, part: list[tuple[Item, Step]]) -> bool:
+    """Send one slice, and return whether the server can be asked further."""
     kind = part[0][0].kind
     try:
         outcomes = workspace.channel(kind).batch([(step.method, step.args, step.options) for _, step in part])
@@ -288,21 +289,29 @@ def _send(workspace: Workspace, part: list[tuple[Item, Step]], waiting: list[Ite
         # Nobody knows what of these the server still did; the next run looks.
         for item, step in part:
             item.settle(step, error)
-        for item in waiting:
-            if not item.failure and item.unfinished:
-                item.fail(error)
-        return
+        return False
     for (item, step), outcome in zip(part, outcomes):
         if isinstance(outcome, Conflict) and step.round == MAKE and step.method.endswith("_add"):
             _make_again(workspace, item, outcome)
         else:
             item.settle(step, outcome)
+    return True
+
+
+def _cause(part: list[tuple[Item, Step]]) -> ItstackError:
+    failure = part[0][0].failure
+    assert failure is not None
+    return failure
 
 
 def _make_again(workspace: Workspace, item: Item, conflict: Conflict) -> None:
     """Something of that name is there: made by somebody else since all was read, or hidden from us."""
     kind = item.kind
-    entry = workspace.channel(kind).show(kind.command, kind.arguments(item.name))
+    try:
+        entry = workspace.channel(kind).show(kind.command, kind.arguments(item.name))
+    except ItstackError as error:
+        item.fail(error)
+        return
     if entry is None:
         if kind.name == "user":
             conflict = Conflict(
@@ -315,9 +324,7 @@ def _make_again(workspace: Workspace, item: Item, conflict: Conflict) -> None:
     again = Item(kind, item.name, dict(item.wanted), kind.plain(entry), item.exclusive, item.rewrite)
     again.plan()
     execute(workspace, [again])
-    item.changes, item.steps = again.done(), []
-    item.failure, item.errors = again.failure, again.errors
-    item._done.update(item.changes)
+    vars(item).update(vars(again), steps=[])
 
 
 def _slices(steps: list[tuple[Item, Step]]) -> Iterator[list[tuple[Item, Step]]]:
