@@ -173,7 +173,7 @@ def user_present(
     title, department, employee_number, employee_type, preferred_language
         Texts.
     manager
-        Login name of a person who is there already.
+        Login name of a person who is there already, or is in the same set.
     street, city, state_or_province, postal_code
         The address.
     login_shell, home_directory
@@ -734,6 +734,7 @@ def sudo_rule_present(
     hosts=None,
     hostgroups=None,
     external_hosts=None,
+    host_masks=None,
     allow_commands=None,
     allow_command_groups=None,
     deny_commands=None,
@@ -761,8 +762,8 @@ def sudo_rule_present(
         ``false`` switches it off.
     user_category, host_category, command_category, run_as_user_category, run_as_group_category
         ``all``, or an empty text. ``all`` leaves no place for members of that kind.
-    users, groups, hosts, hostgroups
-        Who may use it, and where.
+    users, groups, hosts, hostgroups, host_masks
+        Who may use it, and where; masks such as ``192.0.2.0/24``.
     allow_commands, allow_command_groups, deny_commands, deny_command_groups
         Commands, which must be there.
     run_as_users, run_as_groups_of_users, run_as_groups

@@ -196,7 +196,7 @@ GROWN = {
     },
     "user": {
         "jdoe": person(title="Clerk", telephone_numbers=["4102", "4101"], password=PASSWORD),
-        "asmith": person(first_name="Ann", display_name="Ann!", mail=[], gecos=""),
+        "asmith": person(first_name="Ann", display_name="Ann!", mail=[], gecos="", manager="jdoe"),
         "gone": person(enabled=False, login_shell="/bin/false", mail=["gone@example.org", "b@example.org"]),
     },
     "service": {

@@ -224,6 +224,11 @@ def planned(kind, found=None, exclusive=False, **wanted):
             ],
         ),
         (
+            resources.SUDO_RULE, {"cn": ["it"], "hostmask": ["192.0.2.0/24"]},
+            {"host_masks": ["192.0.2.0/24", "10.0.0.0/8"]},
+            [("sudorule_add_host", ["it"], {"hostmask": ["10.0.0.0/8"]})],
+        ),
+        (
             resources.HOST, None, {"ip_address": "192.0.2.1"},
             [("host_add", ["it"], {"ip_address": "192.0.2.1"})],
         ),

@@ -140,6 +140,8 @@ class Kind:
         The server's attribute behind the field ``enabled``, which two commands write.
     late
         Fields that are written after all others.
+    undone
+        Those of them that a new secret undoes.
     filled
         Fields that the server fills in on creation; declared empty, they are emptied after it.
     once
@@ -178,6 +180,7 @@ class Kind:
     identifiers: tuple[str, ...] = ()
     switch: str = ""
     late: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
     once: Mapping[str, Callable[[Any], dict[str, Any]]] = field(default_factory=dict)
     special: Mapping[str, Callable[[Any, bool], dict[str, Any]]] = field(default_factory=dict)

@@ -186,8 +186,10 @@ USER = Kind(
     memberships={"groups": "group"},
     identifiers=("groups", "manager"),
     switch="nsaccountlock",
-    # After the password: one that an administrator sets is expired at once.
-    late=("password_expires",),
+    # A manager may be somebody of the same set.
+    late=("manager", "password_expires"),
+    # A password that an administrator sets is expired at once.
+    undone=("password_expires",),
     filled=("mail", "display_name", "initials", "gecos"),
     once={"private_group": lambda value: {} if value else {"noprivate": True}},
     brief=frozenset(
@@ -363,6 +365,7 @@ SUDO_RULE = Kind(
             "hosts": Field("memberhost_host", host_names),
             "hostgroups": Field("memberhost_hostgroup", caseless),
             "external_hosts": Field("externalhost", host_names),
+            "host_masks": Field("hostmask", unordered),
             "allow_commands": Field("memberallowcmd_sudocmd", unordered),
             "allow_command_groups": Field("memberallowcmd_sudocmdgroup", caseless),
             "deny_commands": Field("memberdenycmd_sudocmd", unordered),
@@ -382,6 +385,7 @@ SUDO_RULE = Kind(
         "hosts": Link("host", "host"),
         "hostgroups": Link("host", "hostgroup"),
         "external_hosts": Link("host", "host"),
+        "host_masks": Link("host", "hostmask"),
         "allow_commands": Link("allow_command", "sudocmd"),
         "allow_command_groups": Link("allow_command", "sudocmdgroup"),
         "deny_commands": Link("deny_command", "sudocmd"),
@@ -400,7 +404,7 @@ SUDO_RULE = Kind(
     switch="ipaenabledflag",
     categories={
         "user_category": ("users", "groups", "external_users"),
-        "host_category": ("hosts", "hostgroups", "external_hosts"),
+        "host_category": ("hosts", "hostgroups", "external_hosts", "host_masks"),
         "command_category": ("allow_commands", "allow_command_groups"),
         "run_as_user_category": ("run_as_users", "run_as_groups_of_users", "run_as_external_users"),
         "run_as_group_category": ("run_as_groups", "run_as_external_groups"),

@@ -185,13 +185,12 @@ class Item:
             yield Step(CHANGE, f"{kind.command}_mod", arguments, options, tuple(plain))
         secret = set(kind.secrets) & set(changed)
         for name in kind.late:
-            if self.wanted.get(name) and (name in changed or secret):
-                options = self._options([name])
+            again = name in kind.undone and bool(secret) and bool(self.wanted.get(name))
+            if name in changed or again:
                 yield Step(
-                    LATE, f"{kind.command}_mod", arguments, options, (name,) if name in changed else ()
-                )
-            elif name in changed and self.found is not None:
-                yield Step(LATE, f"{kind.command}_mod", arguments, self._options([name]), (name,))
+                    LATE, f"{kind.command}_mod", arguments, self._options([name]),
+                    (name,) if name in changed else (),
+                )  # fmt: skip
         for name in kind.additive:
             if name in changed:
                 yield from self._member_steps(name, arguments)
