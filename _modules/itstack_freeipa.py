@@ -364,7 +364,7 @@ def remove(kind, name, zone=None, preserve=False, test=False, profile="freeipa")
         return {}
     if found is None:
         return {}
-    _guard(workspace, settings).refuse(chosen, name)
+    _guard(workspace, settings).refuse(chosen, name, found)
     if not test:
         options = {"preserve": True} if preserve else {}
         item = writing.removing(chosen, chosen.key(found), options)

@@ -77,8 +77,9 @@ def others(workspace: Workspace, guard: Guard, kind: Kind, declared: Iterable[st
         How many at most. Raises :class:`Rejected` where there are more.
     """
     kept = {kind.identity(name) for name in declared}
-    candidates = [name for name in workspace.entries(kind, ()) if name not in kept]
-    going = [name for name in candidates if not guard.against(kind, name)]
+    entries = workspace.entries(kind, ())
+    candidates = [name for name in entries if name not in kept]
+    going = [name for name in candidates if not guard.against(kind, name, entries[name])]
     if len(going) > limit:
         shown = ", ".join(sorted(going)[:5])
         raise Rejected(
@@ -87,7 +88,6 @@ def others(workspace: Workspace, guard: Guard, kind: Kind, declared: Iterable[st
             SERVICE,
             "declare those that are to stay, or raise `limit`",
         )
-    entries = workspace.entries(kind, ())
     return [removing(kind, kind.key(entries[name])) for name in sorted(going)]
 
 

@@ -79,7 +79,7 @@ def _objects(
             if fields:
                 described[name] = fields
             continue
-        if guard.against(kind, name) and kind.name != "user" and name != "@":
+        if guard.against(kind, name, entry) and kind.name != "user" and name != "@":
             continue
         usual_values = defaults.of(name, entry) if defaults else _usual(kind, name, guard.host)
         fields = _fields(kind, entry, usual_values, numbers)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ...errors import Invalid, Problem
 from .kinds import Kind
@@ -17,6 +18,12 @@ _INSTEAD = {
 _SYSTEM_RECORDS = ("_ldap.", "_kerberos", "_kpasswd.", "_ntp.", "ipa-ca")
 
 
+def _own_permission(entry: Mapping[str, Any]) -> bool:
+    """Whether people made a permission: FreeIPA's own are managed by it, or from before there were such."""
+    flags = {str(flag).upper() for flag in entry.get("ipapermissiontype") or ()}
+    return "V2" in flags and "MANAGED" not in flags
+
+
 class Guard:
     """
     What a server needs to stay usable for us.
@@ -29,10 +36,10 @@ class Guard:
         self._workspace, self.host, self._user = workspace, host.lower(), user.lower()
         self._of_group: dict[str, list[str]] = {}
 
-    def against(self, kind: Kind, name: str) -> str:
-        """Why an object must stay, or an empty text."""
+    def against(self, kind: Kind, name: str, entry: Mapping[str, Any]) -> str:
+        """Why an object, as it was found, must stay; or an empty text."""
         identity = kind.identity(name)
-        if kind.is_builtin(name):
+        if kind.is_builtin(name) or (kind.name == "permission" and not _own_permission(entry)):
             return "FreeIPA made this itself"
         if kind.name == "user":
             if identity == self._user:
@@ -53,9 +60,9 @@ class Guard:
                     return "FreeIPA's own names are in it"
         return ""
 
-    def refuse(self, kind: Kind, name: str) -> None:
+    def refuse(self, kind: Kind, name: str, entry: Mapping[str, Any]) -> None:
         """Raise :class:`Invalid` if an object must stay."""
-        reason = self.against(kind, name)
+        reason = self.against(kind, name, entry)
         if reason:
             remedy = _INSTEAD.get(kind.name, "take the declaration out")
             raise Invalid(

@@ -227,6 +227,7 @@ GROUP = Kind(
     },
     nested="groups",
     builtin={
+        "default smb group": {},
         "admins": {"users": ["admin"]},
         "editors": {"users": []},
         "trust admins": {"users": ["admin"]},
@@ -512,12 +513,12 @@ ROLE = Kind(
         "system_accounts": Link("member", "sysaccount"),
     },
     identifiers=("users", "groups", "hosts", "hostgroups", "system_accounts"),
-    # install/updates/40-delegation.update of freeipa/freeipa.
+    # install/updates/45-roles.update and 73-subid.update of freeipa/freeipa.
     builtin={
         name: {"users": [], "groups": []}
         for name in (
             "helpdesk", "User Administrator", "IT Specialist", "IT Security Specialist", "Security Architect",
-            "Enrollment Administrator",
+            "Enrollment Administrator", "Subordinate ID Selfservice User",
         )
     },
 )  # fmt: skip
@@ -532,7 +533,7 @@ PRIVILEGE = Kind(
         fields={"description": _DESCRIPTION, "permissions": Field("memberof_permission", caseless)},
     ),
     members={"permissions": Link("permission", "permission")},
-    # The same file, and install/updates/*.update where parts of the server bring their own.
+    # install/updates/*.update and install/share/*.ldif of freeipa/freeipa: each part brings its own.
     builtin={
         name: {}
         for name in (
@@ -546,7 +547,7 @@ PRIVILEGE = Kind(
             "Password Policy Readers", "RBAC Readers", "Replication Administrators",
             "SELinux User Map Administrators",
             "Service Administrators", "Stage User Administrators", "Stage User Provisioning",
-            "Subordinate ID Administrators", "Subordinate ID Selfservice User", "Sudo Administrator",
+            "Subordinate ID Administrators", "Subordinate ID Selfservice Users", "Sudo Administrator",
             "System Accounts Administrators", "User Administrators", "Vault Administrators",
             "Write IPA Configuration",
         )
