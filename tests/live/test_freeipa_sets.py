@@ -84,6 +84,26 @@ def test_no_others_never_means_what_freeipa_made(minion, admin, name):
     assert {"allow_all", "allow_systemd-user"} <= set(admin_names(admin, "hbacrule"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "made_by_freeipa"),
+    [
+        ("permission", "System: Add Users"),
+        ("privilege", "User Administrators"),
+        ("group", "ipausers"),
+        ("user", "admin"),
+        ("password_policy", "global_policy"),
+    ],
+)
+def test_an_empty_set_leaves_what_freeipa_made(minion, admin, kind, made_by_freeipa):
+    plural, command = KINDS[kind].plural, KINDS[kind].command
+    there = admin_names(admin, command)
+    assert made_by_freeipa in there
+    done = minion.state(f"{plural}_present", "none", test=True, exclusive=True, limit=1000, **{plural: {}})
+    assert done["result"] in (None, True), done
+    left = set(there) - set(done["changes"])
+    assert made_by_freeipa in left and not any(name.startswith("System: ") for name in done["changes"])
+
+
 def test_members_of_one_object_of_a_set_are_exclusive(minion, admin, name):
     minion.state("users_present", "two", users=people(name, 2))
     groups = {f"{name}g": {"users": [f"{name}0"]}, f"{name}h": {"users": [f"{name}0"]}}

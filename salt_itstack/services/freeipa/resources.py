@@ -533,7 +533,7 @@ PRIVILEGE = Kind(
         fields={"description": _DESCRIPTION, "permissions": Field("memberof_permission", caseless)},
     ),
     members={"permissions": Link("permission", "permission")},
-    # install/updates/*.update and install/share/*.ldif of freeipa/freeipa: each part brings its own.
+    # install/updates and install/share of freeipa/freeipa: each part brings its own, so this may lack some.
     builtin={
         name: {}
         for name in (
