@@ -51,7 +51,8 @@ from salt_itstack.services import freeipa as service
 from salt_itstack.services.freeipa import declaring, describing, directory, writing
 from salt_itstack.services.freeipa.api import FreeIPA
 from salt_itstack.services.freeipa.guarding import Guard
-from salt_itstack.services.freeipa.resources import KINDS, in_zone
+from salt_itstack.services.freeipa.names import in_zone
+from salt_itstack.services.freeipa.resources import KINDS
 from salt_itstack.services.freeipa.workspace import Workspace
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from ...errors import Unsupported
 from .guarding import Guard
 from .kinds import LISTS, Kind, flag, is_posix, number, single
-from .resources import DNS_RECORD, DNS_ZONE, KINDS, in_zone
+from .names import DNS_RECORD, DNS_ZONE, in_zone
+from .resources import KINDS
 from .workspace import Workspace
 
 #: What FreeIPA lets hosts change in a new zone.

@@ -8,12 +8,13 @@ people declare, so that comparisons and reports are about the value.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import Invalid, Problem
-from ...reconcile import Changes, Resource, caseless, diff, text, unordered
+from ...reconcile import Changes, Field, Resource, caseless, diff, text, unordered
 
 
 def _only(value: Any) -> Any:
@@ -111,6 +112,29 @@ class Link:
     suffix: str
     option: str
     slices: int = 100
+
+
+#: What most kinds have.
+DESCRIPTION = Field("description", single)
+MEMBER = {name: Link("member", name) for name in ("user", "group", "host", "hostgroup", "service")}
+
+
+def account_name(longest: int) -> Callable[[str], str]:
+    """What is wrong with the name of a person or a group."""
+
+    def wrong(name: str) -> str:
+        if len(name) > longest:
+            return f"it has {len(name)} characters, and can have {longest}"
+        if not re.fullmatch(r"(?!\d+$)[A-Za-z0-9_.][A-Za-z0-9_.-]*\$?", name):
+            return "only letters, digits, _, -, . are allowed, no - in front, and not digits alone"
+        return ""
+
+    return wrong
+
+
+def option(name: str) -> Callable[[Any], dict[str, Any]]:
+    """A flag that is said on creation."""
+    return lambda value: {name: bool(value)}
 
 
 def _any_name(name: str) -> str:
