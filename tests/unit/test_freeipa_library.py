@@ -10,8 +10,9 @@ from salt_itstack.reconcile import diff
 from salt_itstack.secrets import fingerprint
 from salt_itstack.services.freeipa import ready, resources, writing
 from salt_itstack.services.freeipa.api import failure, member_failures
-from salt_itstack.services.freeipa.kinds import cycle, moment
+from salt_itstack.services.freeipa.kinds import cycle
 from salt_itstack.services.freeipa.resources import GROUP, SYSTEM_ACCOUNT, USER
+from salt_itstack.services.freeipa.values import moment
 from salt_itstack.services.freeipa.writing import Item
 
 #: As user_find gives it.

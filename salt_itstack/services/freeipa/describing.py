@@ -8,9 +8,10 @@ from typing import Any
 
 from ...errors import Unsupported
 from .guarding import Guard
-from .kinds import LISTS, Kind, flag, is_posix, number, single
+from .kinds import Kind
 from .names import DNS_RECORD, DNS_ZONE, in_zone
 from .resources import KINDS
+from .values import LISTS, flag, is_posix, number, single
 from .workspace import Workspace
 
 #: What FreeIPA lets hosts change in a new zone.

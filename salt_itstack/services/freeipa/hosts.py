@@ -5,16 +5,8 @@ from __future__ import annotations
 import re
 
 from ...reconcile import Field, Resource, caseless, unordered
-from .kinds import (
-    DESCRIPTION,
-    MEMBER,
-    Kind,
-    Link,
-    account_name,
-    host_names,
-    option,
-    single,
-)
+from .kinds import DESCRIPTION, MEMBER, Kind, Link, account_name, option
+from .values import host_names, single
 
 
 def _host_name(name: str) -> str:

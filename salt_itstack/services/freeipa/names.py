@@ -8,15 +8,8 @@ from typing import Any
 
 from ...errors import Problem
 from ...reconcile import Field, Resource, caseless, unordered
-from .kinds import (
-    Kind,
-    flag,
-    folded,
-    networks,
-    number,
-    option,
-    single,
-)
+from .kinds import Kind, option
+from .values import flag, folded, networks, number, single
 
 
 def _cname_alone(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any] | None) -> Iterable[Problem]:

@@ -7,20 +7,8 @@ from typing import Any
 
 from ...errors import Problem
 from ...reconcile import Field, Resource, caseless, unordered
-from .kinds import (
-    DESCRIPTION,
-    MEMBER,
-    Kind,
-    account_name,
-    flag,
-    folded,
-    is_posix,
-    moment,
-    number,
-    principals,
-    public_keys,
-    single,
-)
+from .kinds import DESCRIPTION, MEMBER, Kind, account_name
+from .values import flag, folded, is_posix, moment, number, principals, public_keys, single
 
 
 def _never_less_than_posix(

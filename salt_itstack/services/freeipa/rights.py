@@ -8,17 +8,8 @@ from typing import Any
 
 from ...errors import Problem
 from ...reconcile import Field, Resource, caseless, unordered
-from .kinds import (
-    DESCRIPTION,
-    MEMBER,
-    Kind,
-    Link,
-    folded,
-    host_names,
-    number,
-    principals,
-    single,
-)
+from .kinds import DESCRIPTION, MEMBER, Kind, Link
+from .values import folded, host_names, number, principals, single
 
 
 def _permission_name(name: str) -> str:

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from ...reconcile import Field, Resource, caseless, unordered
-from .kinds import (
-    DESCRIPTION,
-    Kind,
-    Link,
-    flag,
-    host_names,
-    number,
-    single,
-)
+from .kinds import DESCRIPTION, Kind, Link
+from .values import flag, host_names, number, single
 
 SUDO_COMMAND = Kind(
     name="sudo_command",

@@ -9,7 +9,8 @@ from typing import Any
 from ...errors import Conflict, ItstackError, Rejected
 from ...reconcile import Changes, body
 from .api import SERVICE, SLICE, member_failures
-from .kinds import LISTS, Kind
+from .kinds import Kind
+from .values import LISTS
 from .workspace import Workspace
 
 #: One after the other for all objects of a set: what is made first may be a member of what is made with
