@@ -461,10 +461,10 @@ RIGHTS = {
 def helper(freeipa):
     """An ordinary person with a role, and how to change its privileges."""
     client = freeipa.client()
-    client.call("user_add", "helper", givenname="A", sn="B", userpassword="Old-password-1")
-    client.call("user_mod", "helper", krbpasswordexpiration="20360101000000Z")
-    client.call("role_add", "helper role")
-    client.call("role_add_member", "helper role", user=["helper"])
+    client.call("user_add", "rightless", givenname="A", sn="B", userpassword="Old-password-1")
+    client.call("user_mod", "rightless", krbpasswordexpiration="20360101000000Z")
+    client.call("role_add", "rightless role")
+    client.call("role_add_member", "rightless role", user=["rightless"])
     client.call("group_add", "helped")
     client.call("host_add", "helped.it-stack.lab", force=True)
     return client
@@ -472,7 +472,7 @@ def helper(freeipa):
 
 @pytest.mark.parametrize("kind", RIGHTS)
 def test_the_privilege_that_the_page_names_is_enough_and_needed(minion, helper, name, kind):
-    minion.profile.update(user="helper", password="Old-password-1")
+    minion.profile.update(user="rightless", password="Old-password-1")
     function, wanted = f"{kind}_present", {"description": "A"}
     key = {
         "host": f"{name}.it-stack.lab",
@@ -493,9 +493,9 @@ def test_the_privilege_that_the_page_names_is_enough_and_needed(minion, helper, 
         wanted.update(password=BIND_PASSWORD, password_check="fingerprint")
     denied = minion.state(function, key, **wanted)
     assert denied["result"] is False and denied["changes"] == {}, denied
-    helper.call("role_add_privilege", "helper role", privilege=[RIGHTS[kind]])
+    helper.call("role_add_privilege", "rightless role", privilege=[RIGHTS[kind]])
     try:
         assert_converges(minion, function, key, **wanted)
         assert_converges(minion, f"{kind}_absent", key)
     finally:
-        helper.call("role_remove_privilege", "helper role", privilege=[RIGHTS[kind]])
+        helper.call("role_remove_privilege", "rightless role", privilege=[RIGHTS[kind]])
