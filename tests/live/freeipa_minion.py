@@ -6,6 +6,8 @@ import pytest
 from freeipa_fixtures import ADDRESS, ADMIN_PASSWORD, HOST
 from salt_loader import load
 
+from salt_itstack.services.freeipa.api import FreeIPA
+
 PASSWORD = "Canary-of-a-person-1"
 BIND_PASSWORD = "Canary-of-an-account-2"
 CANARIES = (PASSWORD, BIND_PASSWORD, ADMIN_PASSWORD)
@@ -55,6 +57,20 @@ def admin(freeipa):
 @pytest.fixture
 def name():
     return f"x{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What is sent: pairs of a command and how many calls are in it."""
+    seen = []
+    real = FreeIPA._post
+
+    def post(self, method, args, options, timeout):
+        seen.append((method, len(args[0]) if method == "batch" else 1))
+        return real(self, method, args, options, timeout)
+
+    monkeypatch.setattr(FreeIPA, "_post", post)
+    return seen
 
 
 def person(**more):

@@ -141,7 +141,7 @@ def standing(freeipa):
 
 @pytest.mark.usefixtures("standing")
 @pytest.mark.parametrize("kind", [kind for kind in CASES if kind not in NOT_YET])
-def test_each_kind_is_made_mended_and_removed(minion, admin, name, kind):
+def test_each_kind_is_made_mended_and_removed(minion, admin, sent, name, kind):
     pattern, wanted, drift, moved = CASES[kind]
     key = pattern.format(x=name)
     assert_converges(minion, f"{kind}_present", key, **wanted)
@@ -150,8 +150,10 @@ def test_each_kind_is_made_mended_and_removed(minion, admin, name, kind):
     changes = assert_converges(minion, f"{kind}_present", key, **wanted)
     assert set(changes) == moved
     plural = KINDS[kind].plural
+    del sent[:]
     whole = minion.state(f"{plural}_present", "all of them", **{plural: {key: wanted}})
     assert (whole["result"], whole["changes"]) == (True, {}), whole
+    assert sent == [(f"{KINDS[kind].command}_find", 1)]
     assert_converges(minion, f"{kind}_absent", key)
     assert admin.refused(f"{KINDS[kind].command}_show", key)["code"] == 4001
 

@@ -18,20 +18,6 @@ from salt_itstack.services.freeipa.resources import KINDS
 pytest_plugins = ("freeipa_fixtures", "freeipa_minion")
 
 
-@pytest.fixture
-def sent(monkeypatch):
-    """What is sent: pairs of a command and how many calls are in it."""
-    seen = []
-    real = FreeIPA._post
-
-    def post(self, method, args, options, timeout):
-        seen.append((method, len(args[0]) if method == "batch" else 1))
-        return real(self, method, args, options, timeout)
-
-    monkeypatch.setattr(FreeIPA, "_post", post)
-    return seen
-
-
 def people(name, count, **more):
     return {f"{name}{number}": person(title=f"Clerk {number}", **more) for number in range(count)}
 
