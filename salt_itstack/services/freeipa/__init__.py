@@ -1,4 +1,4 @@
-"""FreeIPA: people, groups and system accounts over its JSON-RPC, and the directory behind it."""
+"""FreeIPA: all that can be declared of it over its JSON-RPC, and the directory behind it."""
 
 from .ready import readiness
 
