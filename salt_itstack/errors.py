@@ -83,8 +83,8 @@ class Incomplete(ItstackError):
     """
 
     def __init__(self, message: str, changes: dict[str, Any]) -> None:
-        self.changes = changes
         super().__init__(message)
+        self.changes = changes
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import Incomplete, Invalid, ItstackError, Problem, Unreachable
+from .errors import Invalid, ItstackError, Problem, Unreachable
 
 #: Stands for a value that nobody may read in a report.
 HIDDEN = "(hidden)"
@@ -283,9 +283,6 @@ def converge(
             )
             return outcome
         outcome.update(result=False, comment=str(error), changes=error.changes)
-        return outcome
-    except Incomplete as error:
-        outcome.update(result=False, changes=error.changes, comment=str(error))
         return outcome
     except ItstackError as error:
         outcome.update(result=False, comment=str(error), changes=error.changes)
