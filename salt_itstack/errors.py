@@ -34,11 +34,14 @@ class ItstackError(CommandExecutionError):
         The service that it happened on, put in front of the message.
     remedy
         What the reader should do about it.
+
+    Its attribute ``changes`` holds what had been changed before it happened.
     """
 
     def __init__(self, message: str, service: str = "", remedy: str = "") -> None:
         self.service = service
         self.remedy = remedy
+        self.changes: dict[str, Any] = {}
         text = f"{service}: {message}" if service else message
         if remedy:
             text = f"{text.rstrip('.')}. Remedy: {remedy}"

@@ -282,13 +282,13 @@ def converge(
                 "started its service",
             )
             return outcome
-        outcome.update(result=False, comment=str(error))
+        outcome.update(result=False, comment=str(error), changes=error.changes)
         return outcome
     except Incomplete as error:
         outcome.update(result=False, changes=error.changes, comment=str(error))
         return outcome
     except ItstackError as error:
-        outcome.update(result=False, comment=str(error))
+        outcome.update(result=False, comment=str(error), changes=error.changes)
         return outcome
     except KeyError as error:
         # So does Salt's loader say that a plug-in refused to load.

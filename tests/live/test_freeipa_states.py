@@ -3,86 +3,18 @@
 import shutil
 import socket
 import threading
-import uuid
 
 import dns.message
 import dns.rrset
 import pytest
 from freeipa_fixtures import ADDRESS, ADMIN_PASSWORD, HOST, running
-from salt_loader import load
+from freeipa_minion import BIND_PASSWORD, PASSWORD, UNTIL, Minion, assert_converges, person
 
 from salt_itstack.errors import Denied, Missing, Unreachable, Unsupported
 from salt_itstack.services.freeipa import directory, readiness
 from salt_itstack.services.freeipa.api import FreeIPA
 
-pytest_plugins = ("freeipa_fixtures",)
-
-PASSWORD = "Canary-of-a-person-1"
-BIND_PASSWORD = "Canary-of-an-account-2"
-CANARIES = (PASSWORD, BIND_PASSWORD, ADMIN_PASSWORD)
-UNTIL = "2036-01-01T00:00:00Z"
-
-
-class Minion:
-    """Each call is a run of its own, with the same cache."""
-
-    def __init__(self, lab, cache, **profile):
-        self.cache = cache
-        self.profile = {
-            "host": HOST,
-            "user": "admin",
-            "password": ADMIN_PASSWORD,
-            "ca": str(lab.authority),
-            "address": f"{ADDRESS}:{lab.rpc_port}",
-            # The test's certificate carries the name alone, and that doesn't resolve here.
-            "ldap": lab.ldap_url,
-            "ldap_start_tls": False,
-            **profile,
-        }
-
-    def run(self, test=False, **tree):
-        opts = {"test": test, "cachedir": str(self.cache), "pki_dir": str(self.cache)}
-        return load(opts, {"itstack": {"profiles": {"freeipa": self.profile}, **tree}})
-
-    def state(self, function, name, test=False, tree=None, **arguments):
-        _, states = self.run(test, **(tree or {}))
-        return states[f"itstack_freeipa.{function}"](name=name, **arguments)
-
-    def call(self, function, *arguments, **keywords):
-        return self.run()[0][f"itstack_freeipa.{function}"](*arguments, **keywords)
-
-
-@pytest.fixture
-def minion(freeipa, tmp_path):
-    return Minion(freeipa, tmp_path)
-
-
-@pytest.fixture
-def admin(freeipa):
-    """The server by another way than the one under test."""
-    return freeipa.client()
-
-
-@pytest.fixture
-def name():
-    return f"x{uuid.uuid4().hex[:8]}"
-
-
-def person(**more):
-    return {"first_name": "Jane", "last_name": "Doe", **more}
-
-
-def assert_converges(minion, function, name, **arguments):
-    predicted = minion.state(function, name, test=True, **arguments)
-    assert predicted["result"] is None, predicted
-    first = minion.state(function, name, **arguments)
-    assert first["result"] is True, first
-    assert first["changes"] and first["changes"] == predicted["changes"]
-    second = minion.state(function, name, **arguments)
-    assert (second["result"], second["changes"]) == (True, {}), second
-    assert not any(canary in str((predicted, first, second)) for canary in CANARIES)
-    return first["changes"]
-
+pytest_plugins = ("freeipa_fixtures", "freeipa_minion")
 
 # --- people --------------------------------------------------------------------------------------------
 
@@ -163,7 +95,7 @@ def test_people_are_removed(minion, admin, name):
     assert_converges(minion, "user_absent", name)
     assert admin.refused("user_show", name)["code"] == 4001
     protected = minion.state("user_absent", "admin")
-    assert protected["result"] is False and "privileged" in protected["comment"]
+    assert protected["result"] is False and "FreeIPA made this itself" in protected["comment"]
 
 
 def test_what_can_t_be_made_is_said_before_anything_is_done(minion, admin, name):
@@ -202,8 +134,10 @@ def test_groups_with_members(minion, admin, name):
 
 def test_a_member_that_isn_t_taken_is_a_failure(minion, name):
     done = minion.state("group_present", name, users=["ghost"], groups=["no-such-group"])
-    assert done["result"] is False and done["changes"] == {}
+    # The group was made; who would be in it wasn't there.
+    assert done["result"] is False and done["changes"] == {"exists": {"old": False, "new": True}}
     assert "user ghost: no such entry" in done["comment"]
+    assert "group no-such-group: no such entry" in done["comment"]
     assert "Remedy" in done["comment"]
 
 
@@ -258,19 +192,56 @@ def test_a_system_account_without_python_ldap(minion, name, monkeypatch):
     assert_converges(minion, "system_account_present", name, password=PASSWORD, **by_memory)
 
 
-def test_a_system_account_needs_a_password_and_a_server_that_has_them(minion, name, monkeypatch):
+def test_a_system_account_needs_a_password(minion, name):
     done = minion.state("system_account_present", name, description="x")
     assert done["result"] is False and f"{name}:password" in done["comment"]
+
+
+@pytest.fixture
+def older(monkeypatch):
+    """A server from before 4.13: it doesn't know these commands."""
     real = FreeIPA.call
 
-    def older(self, method, *arguments, **keywords):
+    def call(self, method, *arguments, **keywords):
         return real(self, method.replace("sysaccount", "nosuchthing"), *arguments, **keywords)
 
-    monkeypatch.setattr(FreeIPA, "call", older)
+    monkeypatch.setattr(FreeIPA, "call", call)
+
+
+def test_a_system_account_of_an_older_server_is_made_over_ldap(minion, freeipa, admin, older, name):
+    wanted = {"password": BIND_PASSWORD, "description": "Reads people"}
+    assert_converges(minion, "system_account_present", name, **wanted)
+    dn = f"uid={name},cn=sysaccounts,cn=etc,dc=it-stack,dc=lab"
+    assert directory.accepts(freeipa.ldap_url, dn, BIND_PASSWORD, start_tls=False)
+    # What was made over LDAP is what the newer commands know.
+    assert admin.call("sysaccount_show", name)["result"]["description"] == ["Reads people"]
+    admin.call("sysaccount_mod", name, userpassword="changed-by-hand", description="x")
+    assert set(assert_converges(minion, "system_account_present", name, **wanted)) == set(wanted)
+    assert directory.accepts(freeipa.ldap_url, dn, BIND_PASSWORD, start_tls=False)
+    done = minion.state("system_account_present", name, privileged=True, **wanted)
+    assert done["result"] is False and "upgrade FreeIPA to 4.13" in done["comment"]
+    assert_converges(minion, "system_account_absent", name)
+    assert admin.refused("sysaccount_show", name)["code"] == 4001
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        ({"ldap_user": "cn=Directory Manager", "ldap_password": "Canary-wrong"}, "ldap_password"),
+        ({"ldap": f"ldap://{ADDRESS}:1"}, "no answer from the directory"),
+    ],
+)
+def test_a_directory_that_doesn_t_let_us_in(minion, older, name, profile, words):
+    minion.profile.update(profile)
     done = minion.state("system_account_present", name, password=BIND_PASSWORD)
-    assert done["result"] is False and "upgrade the server" in done["comment"]
-    with pytest.raises(Unsupported):
-        minion.call("system_accounts")
+    assert done["result"] is False and done["changes"] == {} and words in done["comment"]
+    assert "Canary" not in str(done)
+
+
+def test_an_older_server_without_python_ldap(minion, older, name, monkeypatch):
+    monkeypatch.setattr(directory, "ldap", None)
+    with pytest.raises(Unsupported, match="salt-itstack"):
+        minion.call("entries", "system_account")
 
 
 # --- one run, faults, readiness ------------------------------------------------------------------------
@@ -370,6 +341,8 @@ def test_nobody_there(minion, name):
             same_run = {"services": {"freeipa": {}}}
             predicted = minion.state(function, name, test=True, tree=same_run, **arguments)
             assert predicted["result"] is None and predicted["changes"], predicted
+        whole = minion.state("users_present", "set", test=True, tree=same_run, users={name: person()})
+        assert whole["result"] is None and set(whole["changes"]) == {name}
         assert minion.state("user_absent", name, test=True, tree=same_run)["result"] is True
         assert minion.state("user_absent", name)["result"] is False
         # Nobody learns from a prediction that it can't work.

@@ -3,13 +3,16 @@
 import datetime
 
 import pytest
+import salt.state
 
 from salt_itstack.errors import Conflict, Denied, Invalid, Missing, Rejected, Unreachable, Unsupported
 from salt_itstack.reconcile import diff
 from salt_itstack.secrets import fingerprint
-from salt_itstack.services.freeipa import ready
+from salt_itstack.services.freeipa import ready, resources, writing
 from salt_itstack.services.freeipa.api import failure, member_failures
-from salt_itstack.services.freeipa.resources import GROUP, SYSTEM_ACCOUNT, USER, cycle, moment
+from salt_itstack.services.freeipa.kinds import cycle, moment
+from salt_itstack.services.freeipa.resources import GROUP, SYSTEM_ACCOUNT, USER
+from salt_itstack.services.freeipa.writing import Item
 
 #: As user_find gives it.
 JANE = {
@@ -63,8 +66,8 @@ def test_member_failures_are_found_inside_a_success():
             }
         },
     }
-    assert member_failures(result) == ["user ghost: no such entry", "group nogroup: no such entry"]
-    assert member_failures({"completed": 1, "failed": {"member": {"user": []}}}) == []
+    assert member_failures(result) == {"ghost": "no such entry", "nogroup": "no such entry"}
+    assert member_failures({"completed": 1, "failed": {"member": {"user": []}}}) == {}
 
 
 def test_a_person_as_the_server_gives_it_is_as_declared():
@@ -144,12 +147,12 @@ def test_privileged_in_every_form():
 
 
 def test_cycles_are_found_by_any_way():
-    groups = {"a": {"member_group": ["B"]}, "b": {"member_group": ["c", "d"]}, "c": {}, "d": {}}
+    groups = {"a": ["B"], "b": ["c", "d"], "c": [], "d": []}
     assert cycle(groups, "d", ["a"]) == ["d", "a", "b", "d"]
     assert cycle(groups, "x", ["x"]) == ["x", "x"]
     assert cycle(groups, "x", ["a", "d"]) == []
     # One that others made doesn't catch us in a circle.
-    assert cycle({"a": {"member_group": ["b"]}, "b": {"member_group": ["a"]}}, "x", ["a"]) == []
+    assert cycle({"a": ["b"], "b": ["a"]}, "x", ["a"]) == []
 
 
 def test_fingerprints(tmp_path):
@@ -173,3 +176,114 @@ def test_readiness_without_dnspython_names_the_package(monkeypatch):
     monkeypatch.setattr(ready, "dns", None)
     with pytest.raises(Unsupported, match=r"dnspython.*Remedy: .*salt-pip install dnspython"):
         ready.readiness({"address": "127.0.0.1", "fqdn": "ipa.it-stack.lab", "domain": "it-stack.lab"})
+
+
+def planned(kind, found=None, exclusive=False, **wanted):
+    """The calls that one object takes: command, arguments, options."""
+    item = Item(kind, "it", kind.prepared("it", wanted), found and kind.plain(found), exclusive)
+    item.plan()
+    return [
+        (step.method, step.args, {key: value for key, value in step.options.items() if key != "no_members"})
+        for step in sorted(item.steps, key=lambda step: step.round)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "wanted", "calls"),
+    [
+        (
+            resources.SUDO_COMMAND_GROUP, None, {"description": "A", "commands": ["/bin/a", "/bin/b"]},
+            [
+                ("sudocmdgroup_add", ["it"], {"description": "A"}),
+                ("sudocmdgroup_add_member", ["it"], {"sudocmd": ["/bin/a", "/bin/b"]}),
+            ],
+        ),
+        (
+            resources.HBAC_SERVICE_GROUP, {"cn": ["it"], "member_hbacsvc": ["sshd", "su"]},
+            {"services": ["SSHD", "login"], "exclusive": True},
+            [
+                ("hbacsvcgroup_remove_member", ["it"], {"hbacsvc": ["su"]}),
+                ("hbacsvcgroup_add_member", ["it"], {"hbacsvc": ["login"]}),
+            ],
+        ),
+        (
+            resources.HBAC_SERVICE, {"cn": ["it"]}, {"description": "A"},
+            [("hbacsvc_mod", ["it"], {"description": "A"})],
+        ),
+        (
+            resources.SERVICE, {"krbcanonicalname": ["it"], "managedby_host": ["a.b"]},
+            {"managed_by": ["A.b.", "c.d"]},
+            [("service_add_host", ["it"], {"host": ["c.d"]})],
+        ),
+        (
+            resources.USER, None,
+            {"first_name": "A", "last_name": "B", "private_group": False, "enabled": False},
+            [
+                ("user_add", ["it"], {"givenname": "A", "sn": "B", "noprivate": True}),
+                ("user_disable", ["it"], {}),
+            ],
+        ),
+        (
+            resources.SUDO_RULE, {"cn": ["it"], "hostmask": ["192.0.2.0/24"]},
+            {"host_masks": ["192.0.2.0/24", "10.0.0.0/8"]},
+            [("sudorule_add_host", ["it"], {"hostmask": ["10.0.0.0/8"]})],
+        ),
+        (
+            resources.HOST, None, {"ip_address": "192.0.2.1"},
+            [("host_add", ["it"], {"ip_address": "192.0.2.1"})],
+        ),
+        (
+            resources.SUDO_RULE, {"cn": ["it"], "memberuser_user": ["a"]},
+            {"user_category": "all", "users": [], "exclusive": True},
+            [
+                ("sudorule_remove_user", ["it"], {"user": ["a"]}),
+                ("sudorule_mod", ["it"], {"usercategory": "all"}),
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_what_differs_becomes_calls_in_their_order(kind, found, wanted, calls):
+    """Among them those that the double doesn't offer; their names are those of API.txt of freeipa/freeipa."""
+    assert planned(kind, found, **wanted) == calls
+
+
+def test_members_go_in_slices():
+    names = [f"u{number}" for number in range(250)]
+    calls = planned(GROUP, {"cn": ["it"]}, users=names)
+    assert [len(options["user"]) for _, _, options in calls] == [100, 100, 50]
+
+
+def test_no_field_has_a_name_that_salt_keeps_for_itself():
+    for kind in resources.KINDS.values():
+        taken = {*kind.resource.fields, *kind.once} & set(salt.state.STATE_INTERNAL_KEYWORDS)
+        assert not taken, (kind.name, taken)
+
+
+class Breaking:
+    """A server that answers once, and is gone then."""
+
+    def __init__(self):
+        self.slices = []
+
+    def channel(self, kind):
+        return self
+
+    def batch(self, calls):
+        self.slices.append(len(calls))
+        if len(self.slices) > 1:
+            raise Unreachable("gone")
+        return [{} for _ in calls]
+
+
+def test_a_server_that_goes_between_two_slices_isn_t_asked_for_the_third():
+    names = [f"u{number}" for number in range(250)]
+    found = {"cn": ["large"], "member_user": ["x"], "description": "A"}
+    large = Item(GROUP, "large", {"users": list(names), "description": "A"}, found)
+    other = Item(GROUP, "other", {"users": ["u1"]}, {"cn": ["other"]})
+    for item in (large, other):
+        item.plan()
+    server = Breaking()
+    writing.execute(server, [large, other])
+    assert server.slices == [1, 1]
+    assert large.done() == {"users": {"old": ["x"], "new": ["x", *names[:100]]}}
+    assert other.done() == {} and isinstance(other.failure, Unreachable)

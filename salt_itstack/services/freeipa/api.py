@@ -6,11 +6,13 @@ Upstream: ``ipaserver/rpcserver.py`` and ``ipalib/errors.py`` of freeipa/freeipa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import Conflict, Denied, ItstackError, Missing, Rejected, Unreachable, Unsupported
-from ...http import Answer, Session
+from ...http import COME_AGAIN, LONGEST_WAIT, Answer, Session
 
 SERVICE = "FreeIPA"
 #: Sent with each call. A server with the same major number and any higher minor one takes it.
@@ -74,6 +76,7 @@ class FreeIPA:
         retries: int = 3,
     ) -> None:
         self.host = host
+        self._retries = retries
         self._user = user
         self._password = password
         self._refused: tuple[str, str] | None = None
@@ -144,55 +147,39 @@ class FreeIPA:
                     outcomes.append(failure(method, args, code, str(row["error"])))
         return outcomes
 
-    def find(self, kind: str, args: Sequence[Any] = (), **options: Any) -> list[dict[str, Any]]:
+    def find(
+        self, command: str, args: Sequence[Any] = (), whole: bool = True, members: bool | None = None
+    ) -> list[dict[str, Any]]:
         """
-        All entries of a kind with all their attributes and members, in one call.
+        All entries of a kind, in one call.
 
-        kind
-            The command's prefix, such as ``user``.
+        command
+            The commands' prefix, such as ``user``.
+        whole
+            With all their attributes, not only those that the server finds worth showing.
+        members
+            With their members and memberships; ``None`` for kinds that have neither.
         """
         # Without sizelimit and timelimit the server stops at its own defaults (100 entries, 2 seconds),
         # and without no_members it leaves out what a group holds.
-        everything = {"all": True, "no_members": False, "sizelimit": 0, "timelimit": 0}
-        found = self.call(f"{kind}_find", args, {**everything, **options}, timeout=SLOW)
+        options: dict[str, Any] = {"all": whole, "sizelimit": 0, "timelimit": 0}
+        if members is not None:
+            options["no_members"] = not members
+        found = self.call(f"{command}_find", args, options, timeout=SLOW)
         if found.get("truncated"):
             raise Rejected(
-                f"{kind}_find gave only {found.get('count')} entries",
+                f"{command}_find gave only {found.get('count')} entries",
                 SERVICE,
                 "raise the directory's own limit for the profile's account",
             )
         return found["result"]
 
-    def show(self, kind: str, key: str) -> dict[str, Any] | None:
+    def show(self, command: str, args: Sequence[Any]) -> dict[str, Any] | None:
         """One entry with all its attributes, or ``None``."""
         try:
-            return self.call(f"{kind}_show", [key], {"all": True})["result"]
+            return self.call(f"{command}_show", args, {"all": True})["result"]
         except Missing:
             return None
-
-    def members(self, command: str, key: str, names: Mapping[str, Iterable[str]]) -> None:
-        """
-        Add or remove members, in slices.
-
-        command
-            ``group_add_member``, ``group_remove_member`` and their like.
-        names
-            Member names by member kind (``user``, ``group``).
-
-        Raises :class:`Rejected` naming each member that the server didn't take: it says so inside an
-        answer that looks like a success.
-        """
-        for member, given in names.items():
-            wanted = list(given)
-            for start in range(0, len(wanted), SLICE):
-                part = wanted[start : start + SLICE]
-                refused = member_failures(self.call(command, [key], {member: part}, timeout=SLOW))
-                if refused:
-                    raise Rejected(
-                        f"{command} {key}: {'; '.join(refused)}",
-                        SERVICE,
-                        "declare the missing entries before the group, or correct their names",
-                    )
 
     def ping(self) -> str:
         """What the server says of itself: ``IPA server version 4.13.1. API version 2.257``."""
@@ -220,12 +207,11 @@ class FreeIPA:
     ) -> Answer:
         if not self._logged_in:
             self._log_in()
-        content = {"method": method, "params": [args, {**options, "version": API_VERSION}], "id": 0}
-        answer = self._http.post("/ipa/session/json", json=content, accept=(400, 401), timeout=timeout)
+        answer = self._post(method, args, options, timeout)
         if answer.status == 401:
             # The ticket behind the cookie has ended; nothing was done yet.
             self._log_in()
-            answer = self._http.post("/ipa/session/json", json=content, accept=(400, 401), timeout=timeout)
+            answer = self._post(method, args, options, timeout)
         if answer.status == 401:
             raise Denied(
                 f"{method}: a session that was just opened isn't accepted ({_reason(answer)})",
@@ -239,6 +225,29 @@ class FreeIPA:
                 f"{method} at https://{self.host}/ipa was answered with something that isn't JSON",
                 SERVICE,
                 "name the FreeIPA server itself as `host` in the profile",
+            )
+        return answer
+
+    def _post(
+        self, method: str, args: list[Any], options: dict[str, Any], timeout: tuple[float, float] | None
+    ) -> Answer:
+        content = {"method": method, "params": [args, {**options, "version": API_VERSION}], "id": 0}
+        for left in range(self._retries, -1, -1):
+            answer = self._http.post(
+                "/ipa/session/json", json=content, accept=(400, 401, *COME_AGAIN), timeout=timeout
+            )
+            # Something in between asks us to come again. 429 says that nothing was done; after any other
+            # only what reads is sent a second time.
+            wait = _seconds(answer)
+            if wait is None or not left or not (answer.status == 429 or _reads(method)):
+                break
+            time.sleep(wait)
+        if answer.status in COME_AGAIN:
+            raise Unreachable(
+                f"{method} was answered with {answer.status}",
+                SERVICE,
+                "see that its directory server runs (`ipactl status`), and run again: what was written "
+                "before stays, the rest follows",
             )
         return answer
 
@@ -290,7 +299,7 @@ def failure(method: str, args: Sequence[Any], code: Any, message: str) -> Itstac
     return kind(f"{method}{key}: {message} ({code})", SERVICE, _REMEDIES.get(number, ""))
 
 
-def member_failures(result: Mapping[str, Any]) -> list[str]:
+def member_failures(result: Mapping[str, Any]) -> dict[str, str]:
     """
     Who wasn't taken, and why, out of a member command's answer.
 
@@ -298,12 +307,25 @@ def member_failures(result: Mapping[str, Any]) -> list[str]:
     failure.
     """
     settled = ("This entry is already a member", "This entry is not a member")
-    refused = []
+    refused = {}
     for kinds in (result.get("failed") or {}).values():
-        for kind, rows in kinds.items():
-            refused += [f"{kind} {name}: {why}" for name, why in rows if why not in settled]
+        for rows in kinds.values():
+            refused.update({str(name): str(why) for name, why in rows if why not in settled})
     return refused
 
 
 def _reason(answer: Answer) -> str:
     return answer.headers.get("X-IPA-Rejection-Reason", "") or f"status {answer.status}"
+
+
+def _reads(method: str) -> bool:
+    return method.endswith(("_find", "_show")) or method in ("ping", "ca_is_enabled")
+
+
+def _seconds(answer: Answer) -> float | None:
+    """How long an answer asks us to wait, if it does."""
+    if answer.status not in COME_AGAIN:
+        return None
+    with contextlib.suppress(ValueError):
+        return min(max(float(answer.headers.get("Retry-After", "")), 0.0), LONGEST_WAIT)
+    return None

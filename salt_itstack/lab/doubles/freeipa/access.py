@@ -28,6 +28,8 @@ SUDO = "cn=sudo"
 HBAC = "cn=hbac"
 DNS = "cn=dns"
 ACCOUNTS = "cn=sysaccounts,cn=etc"
+COS_TEMPLATES = "cn=cosTemplates,cn=accounts"
+POLICIES = "cn=kerberos"
 
 # Containers whose entries are named by something else than cn.
 NAMED_BY = {
@@ -40,11 +42,13 @@ STANDARD = (
     " loginshell || manager || objectclass || sn || title || uid || uidnumber"
 )
 ADDRESS_BOOK = (
-    "businesscategory || carlicense || departmentnumber || employeenumber || employeetype ||"
-    " facsimiletelephonenumber || homephone || homepostaladdress || jpegphoto || l || labeleduri || mail ||"
+    "audio || businesscategory || carlicense || departmentnumber || destinationindicator || employeenumber ||"
+    " employeetype || facsimiletelephonenumber || homephone || homepostaladdress || inetuserhttpurl ||"
+    " inetuserstatus || internationalisdnnumber || ipacertmapdata || jpegphoto || l || labeleduri || mail ||"
     " mobile || o || ou || pager || photo || physicaldeliveryofficename || postaladdress || postalcode ||"
-    " postofficebox || preferredlanguage || roomnumber || secretary || seealso || st || street ||"
-    " telephonenumber || usercertificate"
+    " postofficebox || preferreddeliverymethod || preferredlanguage || registeredaddress || roomnumber ||"
+    " secretary || seealso || st || street || telephonenumber || teletexterminalidentifier || telexnumber ||"
+    " usercertificate || usersmimecertificate || x121address || x500uniqueidentifier"
 )
 # What a person may change about himself.
 OWN = (
@@ -75,6 +79,8 @@ def permissions() -> list[Permission]:
     # Delegated rights stop at members of the group admins, else a helper could make himself one.
     ordinary = "(!(memberOf=cn=admins,cn=groups,cn=accounts,{base}))"
     made = [
+        Permission("System: Read User Addressbook Attributes", USERS, "read,search,compare", ADDRESS_BOOK,
+                   (), "(objectclass=posixaccount)", "all"),
         Permission("System: Add Users", USERS, "add", "", users),
         Permission("System: Remove Users", USERS, "delete", "", users, ordinary),
         Permission(
@@ -115,18 +121,38 @@ def permissions() -> list[Permission]:
         *_whole("Sudo rules", f"cn=sudorules,{SUDO}", "Sudo Administrator", "Sudo rule"),
         *_whole("Sudo Commands", f"cn=sudocmds,{SUDO}", "Sudo Administrator", "Sudo Command"),
         *_whole("HBAC Rules", HBAC, "HBAC Administrator", "HBAC Rule"),
-        *_whole("DNS Entries", DNS, "DNS Administrators", "DNS Entry"),
+        Permission("System: Add DNS Entries", DNS, "add", "", ("DNS Administrators",)),
+        Permission("System: Read DNS Entries", DNS, "read,search,compare", "*", ("DNS Administrators",)),
+        Permission("System: Remove DNS Entries", DNS, "delete", "", ("DNS Administrators",)),
+        Permission("System: Update DNS Entries", DNS, "write", "*", ("DNS Administrators",)),
         *_whole("Roles", ROLES, "Delegation Administrator", "Role"),
         *_whole("Privileges", PRIVILEGES, "Delegation Administrator", "Privilege"),
         Permission("System: Read Roles", ROLES, "read,search,compare", "*", ("RBAC Readers",)),
         Permission("System: Read Privileges", PRIVILEGES, "read,search,compare", "*", ("RBAC Readers",)),
+        Permission("System: Modify Privilege Membership", PERMISSIONS, "write", "member",
+                   ("Delegation Administrator",)),
         Permission("System: Read Permissions", PERMISSIONS, "read,search,compare", "*", ("RBAC Readers",)),
-        Permission("System: Modify Group Password Policy", "cn=kerberos", "write", "*",
-                   ("Password Policy Administrator",)),
-        Permission("System: Add Group Password Policy", "cn=kerberos", "add", "",
-                   ("Password Policy Administrator",)),
+        *_password_policies(),
     ]  # fmt: skip
     return made
+
+
+def _password_policies() -> Iterator[Permission]:
+    """Policies, and the templates that bind them to groups."""
+    keepers = ("Password Policy Administrator",)
+    for what, where, written in (
+        ("", POLICIES, "krbmaxpwdlife || krbminpwdlife || krbpwdfailurecountinterval ||"
+         " krbpwdhistorylength || krbpwdlockoutduration || krbpwdmaxfailure || krbpwdmindiffchars ||"
+         " krbpwdminlength || ipapwdmaxrepeat || ipapwdmaxsequence || ipapwddictcheck || ipapwdusercheck ||"
+         " passwordgracelimit"),
+        (" costemplate", COS_TEMPLATES, "cospriority"),
+    ):  # fmt: skip
+        name = f"Group Password Policy{what}"
+        yield Permission(f"System: Read {name}", where, "read,search,compare", "*",
+                         ("Password Policy Readers", *keepers))  # fmt: skip
+        yield Permission(f"System: Add {name}", where, "add", "", keepers)
+        yield Permission(f"System: Delete {name}", where, "delete", "", keepers)
+        yield Permission(f"System: Modify {name}", where, "write", written, keepers)
 
 
 def _whole(plural: str, where: str, privilege: str, single: str) -> list[Permission]:
@@ -144,7 +170,7 @@ def rules(base: str) -> Iterator[tuple[str, str]]:
     admins = f'groupdn = "ldap:///cn=admins,cn=groups,cn=accounts,{base}"'
     # Passwords and keys can be replaced and looked for, never read. What isn't named here or below is hidden,
     # entryUUID and nsUniqueId among it.
-    hidden = "aci || userPassword || krbPrincipalKey || ipaUniqueId || memberOf || nsUniqueId || entryUUID"
+    hidden = "userPassword || krbPrincipalKey || ipaUniqueId || memberOf || nsUniqueId || entryUUID"
     yield "", _rule("Admin can manage any entry", admins, "all", f'(targetattr != "{hidden}")')
     yield (
         "",
@@ -213,15 +239,6 @@ def rules(base: str) -> Iterator[tuple[str, str]]:
     yield (
         USERS,
         _rule(
-            "Read User Addressbook Attributes",
-            ALL,
-            "read,search,compare",
-            f'(targetattr = "{ADDRESS_BOOK}")(targetfilter = "(objectclass=posixaccount)")',
-        ),
-    )
-    yield (
-        USERS,
-        _rule(
             "Read User IPA Attributes",
             ALL,
             "read,search,compare",
@@ -264,7 +281,7 @@ def rules(base: str) -> Iterator[tuple[str, str]]:
             '(targetattr = "ipauniqueid || member || memberof || memberuid || memberuser || memberhost")',
         ),
     )
-    for where in (HOSTS, HOST_GROUPS, SERVICES, HBAC, SUDO, "cn=kerberos", "cn=ng,cn=alt"):
+    for where in (HOSTS, HOST_GROUPS, SERVICES, HBAC, SUDO, "cn=ng,cn=alt"):
         yield (
             where,
             _rule(
@@ -279,21 +296,53 @@ def rules(base: str) -> Iterator[tuple[str, str]]:
         _rule("Read Global Configuration", ALL, "read,search,compare", '(targetattr != "aci")'),
     )
     for permission in permissions():
-        yield permission.where, permission_rule(permission, base)
+        yield permission.where, permission_rule(permission_entry(permission, base), base)
 
 
-def permission_rule(permission: Permission, base: str) -> str:
-    """The access rule behind a permission."""
-    grantee = f'groupdn = "ldap:///cn={permission.name},{PERMISSIONS},{base}"'
-    grantee = {"permission": grantee, "all": ALL, "anonymous": ANYONE}[permission.bind]
-    target = f'(targetattr = "{permission.attributes}")' if permission.attributes else ""
+def permission_entry(permission: Permission, base: str) -> dict[str, list[str]]:
+    """The attributes of a built-in permission's entry, by their names in small letters."""
+    made = {
+        "cn": [permission.name],
+        "ipapermissiontype": ["SYSTEM", "V2", "MANAGED"],
+        "ipapermbindruletype": [permission.bind],
+        "ipapermlocation": [f"{permission.where},{base}"],
+        "ipapermright": permission.rights.split(","),
+        "ipapermdefaultattr": [one for one in map(str.strip, permission.attributes.split("||")) if one],
+        "member": [f"cn={one},{PRIVILEGES},{base}" for one in permission.privileges],
+    }
     # Without a target the rule would also cover the container itself, which nobody is to remove. A wildcard
     # counts only behind an attribute's name.
     if permission.rights in ("add", "delete"):
-        target = f'(target = "ldap:///{NAMED_BY.get(permission.where, "cn")}=*,{permission.where},{base}")'
+        made["ipapermtarget"] = [f"{NAMED_BY.get(permission.where, 'cn')}=*,{permission.where},{base}"]
     if permission.filter:
-        target += f'(targetfilter = "{permission.filter.format(base=base)}")'
-    return _rule(f"permission:{permission.name}", grantee, permission.rights, target)
+        made["ipapermtargetfilter"] = [permission.filter.format(base=base)]
+    return made
+
+
+def effective_attributes(entry: dict[str, list[str]]) -> list[str]:
+    """The attributes that a permission covers, from the parts in its entry."""
+    made = {*entry.get("ipapermdefaultattr", ()), *entry.get("ipapermincludedattr", ())}
+    if "read" in entry.get("ipapermright", ()) and "objectclass" in [one.lower() for one in made]:
+        made |= {"entryusn", "createtimestamp", "modifytimestamp"}
+    return sorted(made - set(entry.get("ipapermexcludedattr", ())))
+
+
+def permission_rule(entry: dict[str, list[str]], base: str) -> str:
+    """The access rule behind a permission, from its entry."""
+    name = entry["cn"][0]
+    grantee = f'groupdn = "ldap:///cn={name},{PERMISSIONS},{base}"'
+    bind = entry.get("ipapermbindruletype", ["permission"])[0]
+    grantee = {"permission": grantee, "all": ALL, "anonymous": ANYONE}[bind]
+    attributes = " || ".join(effective_attributes(entry))
+    target = f'(targetattr = "{attributes}")' if attributes else ""
+    for kind in ("target", "targetto", "targetfrom"):
+        for dn in entry.get(f"ipaperm{kind}", ()):
+            target += f'({kind.replace("target", "target_").rstrip("_")} = "ldap:///{dn}")'
+    filters = sorted(entry.get("ipapermtargetfilter", ()))
+    if filters:
+        joined = filters[0] if len(filters) == 1 else f"(&{''.join(filters)})"
+        target += f'(targetfilter = "{joined}")'
+    return _rule(f"permission:{name}", grantee, ",".join(sorted(entry["ipapermright"])), target)
 
 
 def _rule(name: str, who: str, rights: str, target: str) -> str:

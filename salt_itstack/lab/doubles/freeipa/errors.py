@@ -110,6 +110,10 @@ def value_not_there(attribute: str, value: str) -> RpcError:
     )
 
 
+def managed_policy() -> RpcError:
+    return RpcError(4021, "ManagedPolicyError", "A managed group cannot have a password policy.")
+
+
 def several_matches(text: str) -> RpcError:
     return RpcError(4027, "SingleMatchExpected", text)
 

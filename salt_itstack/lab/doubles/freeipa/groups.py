@@ -35,6 +35,7 @@ class Groups(Kind):
           for kind in ("group", "role", "hbacrule", "sudorule") for prefix in ("in", "not_in")),
     )  # fmt: skip
     classes = ("top", "groupofnames", "nestedgroup", "ipausergroup", "ipaobject")
+    permission_classes = ("ipausergroup", "posixgroup")
     defaults = ("cn", "description", "gidnumber", "member", "memberof", "memberindirect", "memberofindirect")
     links = {
         "member": ("user", "group", "service"),
@@ -98,6 +99,9 @@ class Groups(Kind):
         if found and "mepmanagedentry" in [one.lower() for one in found.values.get("objectclass", [])]:
             raise errors.managed_group()
         super().delete_one(call, key, options)
+        policies = call.kinds["pwpolicy"]
+        if call.me.get(policies.dn(call, key), ["1.1"]):
+            policies.delete_one(call, key, {})
 
     def condition(self, call: Call) -> str:
         return "(objectClass=ipausergroup)"

@@ -83,6 +83,7 @@ class Hosts(Kind):
     )
     links = {"memberof": ("hostgroup", "netgroup", "role", "hbacrule", "sudorule"), "managedby": ("host",)}
     shows_password = True
+    permission_classes = ("ipahost",)
 
     def normal_key(self, call: Call, key: Any) -> str:
         return str(key).lower().rstrip(".")
@@ -143,6 +144,7 @@ class HostGroups(Kind):
     links = {"member": ("host", "hostgroup"), "memberof": ("hostgroup", "netgroup", "hbacrule", "sudorule")}
     member_commands = (("member", "member", ("host", "hostgroup")),)
     answers_whole = True
+    permission_classes = ("ipahostgroup",)
 
     def normal_key(self, call: Call, key: Any) -> str:
         return str(key).lower()
@@ -169,6 +171,7 @@ class Services(Kind):
     )  # fmt: skip
     defaults = ("krbprincipalname", "krbcanonicalname", "managedby", "memberof", "ipakrbauthzdata")
     searched = ("krbprincipalname", "managedby", "ipakrbauthzdata")
+    permission_classes = ("ipaservice",)
     links = {"managedby": ("host",), "memberof": ("role",)}
 
     def normal_key(self, call: Call, key: Any) -> str:

@@ -218,6 +218,8 @@ class Kind(Readable):
         dn = self.dn(call, key)
         if call.me.get(dn, ["1.1"]) is None:
             raise self.missing(key)
+        if what == "add":
+            self.before_owners(call, kind, options.get(kind) or [])
         failed, completed, other = [], 0, call.kinds[kind]
         for name in options.get(kind) or []:
             try:
@@ -287,6 +289,9 @@ class Kind(Readable):
         self, call: Call, key: str, dn: str, options: Options, attribute: str, kinds: Sequence[str], what: str
     ) -> None:
         """Raise if members can't be changed now."""
+
+    def before_owners(self, call: Call, kind: str, names: Sequence[str]) -> None:
+        """Raise if this entry can't be let into others now."""
 
     def condition(self, call: Call) -> str:
         return "".join(f"(objectClass={one})" for one in self.classes[-1:])

@@ -174,6 +174,20 @@ def at_least(least: int) -> Callable[[int], str | None]:
     return lambda value: f"must be at least {least}" if value < least else None
 
 
+def one_of(*known: str) -> Callable[[str], str | None]:
+    told = f"must be '{known[0]}'" if len(known) == 1 else f"must be one of {', '.join(map(repr, known))}"
+    return lambda value: None if value in known else told
+
+
+def between(least: int, most: int) -> Callable[[int], str | None]:
+    def rule(value: int) -> str | None:
+        if value < least:
+            return f"must be at least {least}"
+        return f"can be at most {most}" if value > most else None
+
+    return rule
+
+
 def account_name(kind: str) -> Callable[[str], str | None]:
     def rule(value: str) -> str | None:
         if len(value) > 255:

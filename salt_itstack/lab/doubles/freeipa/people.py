@@ -120,6 +120,7 @@ class People(Kind):
     searched = ("uid", "givenname", "sn", "telephonenumber", "ou", "title")
     links = {"memberof": ("group", "netgroup", "role", "hbacrule", "sudorule")}
     shows_password = answers_whole = True
+    permission_classes = ("posixaccount",)
 
     def commands(self) -> list[Command]:
         made = [Command(f"user_{verb}", run, [self.key]) for verb, run in

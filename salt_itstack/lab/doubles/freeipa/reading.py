@@ -12,7 +12,15 @@ from salt_itstack.lab.doubles.freeipa.store import BASE, ONE, TREE, Found, escap
 from salt_itstack.lab.doubles.freeipa.values import DnsName, Moment
 
 Options = dict[str, Any]
-TRUTHS = {"ipaenabledflag", "idnszoneactive", "idnsallowdynupdate", "ipamigrationenabled", "idnsallowsyncptr"}
+TRUTHS = {
+    "ipaenabledflag",
+    "idnszoneactive",
+    "idnsallowdynupdate",
+    "ipamigrationenabled",
+    "idnsallowsyncptr",
+    "ipapwddictcheck",
+    "ipapwdusercheck",
+}
 MOMENTS = {"krbpasswordexpiration", "krbprincipalexpiration", "krblastpwdchange"}
 DNS_NAMES = {"idnsname", "idnssoamname", "idnssoarname"}
 HIDDEN = {"aci", "userpassword", "krbprincipalkey"}
@@ -43,6 +51,8 @@ class Readable:
         Whether an added entry is answered with all its attributes.
     by_number
         Whether entries are named by ipaUniqueID in the tree, and found by their cn.
+    permission_classes
+        Classes that a permission about this type of entries filters by; none where there's no such type.
     """
 
     name = label = title = titles = container = ""
@@ -65,6 +75,7 @@ class Readable:
     numbered = True
     shows_password = False
     key_limit: Any = None
+    permission_classes: tuple[str, ...] = ()
 
     # --- names
 

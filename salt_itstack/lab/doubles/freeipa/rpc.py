@@ -10,11 +10,13 @@ from typing import Any
 from salt_itstack.lab.doubles.freeipa import errors, general
 from salt_itstack.lab.doubles.freeipa.accounts import Accounts
 from salt_itstack.lab.doubles.freeipa.commands import API_VERSION, SERVER_VERSION, Call, Command, Realm
+from salt_itstack.lab.doubles.freeipa.dns import Records, Zones
 from salt_itstack.lab.doubles.freeipa.groups import Groups
 from salt_itstack.lab.doubles.freeipa.hosts import HostGroups, Hosts, Services
 from salt_itstack.lab.doubles.freeipa.kinds import Kind
 from salt_itstack.lab.doubles.freeipa.parameters import Parameter, anything
 from salt_itstack.lab.doubles.freeipa.people import People
+from salt_itstack.lab.doubles.freeipa.policies import Policies
 from salt_itstack.lab.doubles.freeipa.roles import Permissions, Privileges, Roles
 from salt_itstack.lab.doubles.freeipa.rules import AccessRules, AccessServices, SudoCommands, SudoRules
 from salt_itstack.lab.doubles.freeipa.store import Directory
@@ -30,7 +32,7 @@ def kinds() -> dict[str, Kind]:
     made: list[Kind] = [
         People(), Groups(), Accounts(), Hosts(), HostGroups(), Services(), SudoCommands(), SudoRules(),
         AccessRules(),
-        AccessServices(), Roles(), Privileges(), Permissions(),
+        AccessServices(), Roles(), Privileges(), Permissions(), Policies(), Zones(), Records(),
     ]  # fmt: skip
     return {kind.name: kind for kind in made}
 

@@ -86,6 +86,7 @@ class AccessRules(Rules):
         category("servicecategory", "servicecat"), *words("description:desc"),
     )  # fmt: skip
     classes = ("ipaassociation", "ipahbacrule")
+    permission_classes = ("ipahbacrule",)
     defaults = (
         "cn", "ipaenabledflag", "description", "usercategory", "hostcategory", "servicecategory",
         "memberuser",
@@ -129,6 +130,7 @@ class SudoCommands(Kind):
     key = Parameter("sudocmd", "command", required=True)
     attributes = words("description:desc")
     classes = ("ipaobject", "ipasudocmd")
+    permission_classes = ("ipasudocmd",)
     defaults = ("sudocmd", "description", "memberof")
     searched = ("sudocmd", "description")
     links = {"memberof": ("sudocmdgroup",)}
@@ -145,6 +147,7 @@ class SudoRules(Rules):
         category("ipasudorunasgroupcategory", "runasgroupcat"), Parameter("sudoorder", "order", integer),
     )  # fmt: skip
     classes = ("ipaassociation", "ipasudorule")
+    permission_classes = ("ipasudorule",)
     defaults = (
         "cn", "ipaenabledflag", "externaluser", "description", "usercategory", "hostcategory", "cmdcategory",
         "memberuser", "memberhost", "memberallowcmd", "memberdenycmd", "ipasudoopt", "ipasudorunas",

@@ -42,7 +42,8 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
                      "ipaDefaultEmailDomain", "ipaSELinuxUserMapOrder", "ipaSELinuxUserMapDefault",
                      "ipaHomesRootDir", "ipaDefaultLoginShell", "ipaServiceKeyTypeSize",
                      "ipaDefaultPrimaryGroup", "ipaUserSearchFields", "ipaGroupSearchFields",
-                     "ipaPermBindRuleType", "ipaPermTarget", "idnsSOArName", "idnsSOAmName",
+                     "ipaPermBindRuleType", "ipaPermTarget", "ipaPermTargetTo", "ipaPermTargetFrom",
+                     "idnsSOArName", "idnsSOAmName",
                      "idnsForwardPolicy",
                      "idnsAllowQuery", "idnsAllowTransfer", "idnsUpdatePolicy")
     },
@@ -51,13 +52,15 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
         for name in ("externalHost", "externalUser", "ipaSudoRunAsExtUser", "ipaSudoRunAsExtGroup",
                      "ipaKrbAuthzData", "ipaConfigString", "ipaPermissionType", "ipaPermRight",
                      "ipaPermIncludedAttr", "ipaPermExcludedAttr", "ipaPermDefaultAttr",
-                     "ipaPermTargetFilter",
+                     "ipaPermTargetFilter", "ipaCertMapData",
                      "ipaUserAuthType", "idnsForwarders", "nisDomainName", "fqdn")
     },
     **{name: (EXACT, "") for name in ("ipaSudoOpt", "ARecord", "AAAARecord", "CNAMERecord", "MXRecord",
                                       "NSRecord", "PTRRecord", "SRVRecord", "TXTRecord", "SSHFPRecord",
-                                      "URIRecord", "CAARecord", "TLSARecord", "DNAMERecord", "NAPTRRecord")},
-    **{name: (EXACT, SINGLE) for name in ("sudoCmd", "idnsName")},
+                                      "URIRecord", "CAARecord", "TLSARecord", "DNAMERecord", "NAPTRRecord",
+                                      "CERTRecord", "DSRecord", "KXRecord")},
+    "sudoCmd": (EXACT, SINGLE),
+    "idnsName": (TEXT, SINGLE),
     **{name: (PRINCIPAL, "") for name in ("krbPrincipalName", "ipaKrbPrincipalAlias")},
     "krbCanonicalName": (PRINCIPAL, SINGLE),
     **{name: (LINK, "") for name in ("memberUser", "memberHost", "memberService", "memberAllowCmd",
@@ -70,10 +73,12 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
                                            "krbMaxPwdLife", "krbMinPwdLife", "krbPwdMinDiffChars",
                                            "krbPwdMinLength", "krbPwdHistoryLength", "krbPwdMaxFailure",
                                            "krbPwdFailureCountInterval", "krbPwdLockoutDuration",
+                                           "ipaPwdMaxRepeat", "ipaPwdMaxSequence",
                                            "idnsSOAserial", "idnsSOArefresh", "idnsSOAretry", "idnsSOAexpire",
                                            "idnsSOAminimum", "dnsTTL", "dnsDefaultTTL")},
     **{name: (TRUTH, SINGLE) for name in ("ipaEnabledFlag", "ipaMigrationEnabled", "idnsZoneActive",
-                                          "idnsAllowDynUpdate", "idnsAllowSyncPTR")},
+                                          "idnsAllowDynUpdate", "idnsAllowSyncPTR", "ipaPwdDictCheck",
+                                          "ipaPwdUserCheck")},
     **{name: (MOMENT, SINGLE) for name in ("krbPasswordExpiration", "krbPrincipalExpiration",
                                            "krbLastPwdChange")},
     "ipaSshPubKey": (OCTETS, ""),
@@ -103,7 +108,11 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
         "krbMaxPwdLife krbMinPwdLife krbPwdMinDiffChars krbPwdMinLength krbPwdHistoryLength krbPwdMaxFailure"
         " krbPwdFailureCountInterval krbPwdLockoutDuration",
     ),
-    "ipaPwdPolicy": ("top", "AUXILIARY", "", "passwordGraceLimit cosPriority"),
+    "ipaPwdPolicy": (
+        "top", "AUXILIARY", "",
+        "ipaPwdMaxRepeat ipaPwdMaxSequence ipaPwdDictCheck ipaPwdUserCheck passwordGraceLimit",
+    ),
+    "krbContainer": ("top", "STRUCTURAL", "cn", ""),
     "ipaHost": (
         "nsHost", "AUXILIARY", "fqdn",
         "userPassword enrolledBy memberOf managedBy userClass l description cn krbPrincipalName",
@@ -131,7 +140,7 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
     "ipaPermissionV2": (
         "ipaPermission", "AUXILIARY", "ipaPermBindRuleType ipaPermLocation",
         "ipaPermRight ipaPermIncludedAttr ipaPermExcludedAttr ipaPermDefaultAttr"
-        " ipaPermTargetFilter ipaPermTarget",
+        " ipaPermTargetFilter ipaPermTarget ipaPermTargetTo ipaPermTargetFrom",
     ),
     "ipaGuiConfig": (
         "top", "AUXILIARY", "",
@@ -143,7 +152,7 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
     "idnsRecord": (
         "top", "STRUCTURAL", "idnsName",
         "dnsTTL ARecord AAAARecord CNAMERecord MXRecord NSRecord PTRRecord SRVRecord TXTRecord SSHFPRecord"
-        " URIRecord CAARecord TLSARecord DNAMERecord NAPTRRecord",
+        " URIRecord CAARecord TLSARecord DNAMERecord NAPTRRecord CERTRecord DSRecord KXRecord",
     ),
     "idnsZone": (
         "idnsRecord", "STRUCTURAL", "idnsSOAmName idnsSOArName",

@@ -19,6 +19,7 @@ CONTAINERS = (
     "cn=hbacservicegroups,cn=hbac", "cn=alt", "cn=ng,cn=alt", access.DNS, "cn=kerberos", "cn=etc",
     access.ACCOUNTS, "cn=Managed Entries,cn=etc", "cn=Definitions,cn=Managed Entries,cn=etc",
     "cn=Templates,cn=Managed Entries,cn=etc", "cn=provisioning", "cn=accounts,cn=provisioning",
+    access.COS_TEMPLATES,
     access.DELETED,
     "cn=staged users,cn=accounts,cn=provisioning",
 )  # fmt: skip
@@ -30,7 +31,8 @@ HBAC_SERVICES = (
 PRIVILEGES = (
     "User Administrators", "Group Administrators", "Host Administrators", "Service Administrators",
     "DNS Administrators", "Sudo Administrator", "HBAC Administrator", "System Accounts Administrators",
-    "Host Group Administrators", "Password Policy Administrator", "Delegation Administrator", "RBAC Readers",
+    "Host Group Administrators", "Password Policy Administrator",
+    "Password Policy Readers", "Delegation Administrator", "RBAC Readers",
     "Modify Users and Reset passwords", "Modify Group membership",
 )  # fmt: skip
 USER_CLASSES = (
@@ -172,13 +174,9 @@ def _rules_of_access(base: str) -> list[tuple[str, list[tuple[str, str]]]]:
         classes = ("nestedgroup", "groupofnames", "top")
         made.append((f"cn={name},{access.PRIVILEGES}", _attributes(classes, cn=name, description=name)))
     for permission in access.permissions():
-        wanted = [one.strip() for one in permission.attributes.split("||") if one.strip() not in ("", "*")]
         made.append((f"cn={permission.name},{access.PERMISSIONS}", _attributes(
-            ("top", "groupofnames", "ipapermission", "ipapermissionv2"), cn=permission.name,
-            ipaPermissionType=["SYSTEM", "V2", "MANAGED"], ipaPermBindRuleType=permission.bind,
-            ipaPermLocation=f"{permission.where},{base}", ipaPermRight=permission.rights.split(","),
-            ipaPermDefaultAttr=wanted,
-            member=[f"cn={one},{access.PRIVILEGES},{base}" for one in permission.privileges],
+            ("top", "groupofnames", "ipapermission", "ipapermissionv2"),
+            **access.permission_entry(permission, base),
         )))  # fmt: skip
     return made
 
@@ -225,6 +223,11 @@ def _settings(base: str, realm: str, domain: str) -> list[tuple[str, list[tuple[
             krbMinPwdLife="3600", krbPwdMinDiffChars=ZERO, krbPwdMinLength="8", krbPwdHistoryLength=ZERO,
             krbPwdMaxFailure="6", krbPwdFailureCountInterval="60", krbPwdLockoutDuration="600",
             passwordGraceLimit="-1",
+        )),
+        ("cn=Password Policy,cn=accounts", _attributes(
+            ("top", "ldapsubentry", "cosSuperDefinition", "cosClassicDefinition"), cn="Password Policy",
+            cosTemplateDn=f"{access.COS_TEMPLATES},{base}", cosAttribute="krbPwdPolicyReference override",
+            cosSpecifier="memberOf",
         )),
         *_private_groups(base),
     ]  # fmt: skip

@@ -1,0 +1,1 @@
+../../../../../salt_itstack/services/freeipa/workspace.py
