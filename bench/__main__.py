@@ -24,7 +24,9 @@ def main() -> int:
         "--into", type=Path, metavar="FILE", help="put the figures into such JSON, beside other benches'"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="few objects, where a bench can: to see that it runs, not to judge"
+        "--quick",
+        action="store_true",
+        help="few objects, where a bench can: to see that it runs, not to judge",
     )
     chosen = parser.parse_args()
     unknown = sorted(set(chosen.names) - set(NAMES))
@@ -39,7 +41,9 @@ def main() -> int:
     bad = []
     for name in chosen.names or NAMES:
         bench = importlib.import_module(f"bench.{name}")
-        options = {"quick": True} if chosen.quick and "quick" in inspect.signature(bench.measure).parameters else {}
+        options = (
+            {"quick": True} if chosen.quick and "quick" in inspect.signature(bench.measure).parameters else {}
+        )
         figures = bench.measure(teller(name), **options)
         found[name] = figures
         missed = [f"{name}: {figure} is {figures[figure]}, wanted is {wanted}"

@@ -275,7 +275,8 @@ class Bench:
         """The rows for a number of clients."""
         wanted, changed = declared(count), declared(count, changed=True)
         bare = [
-            {name: representation(fields) for name, fields in clients.items()} for clients in (wanted, changed)
+            {name: representation(fields) for name, fields in clients.items()}
+            for clients in (wanted, changed)
         ]
         with self._told(f"script-{count}") as realm:
             yield measured(self.script(realm), *bare, self.server.requests)[0]

@@ -14,6 +14,8 @@ def main(file: str) -> None:
     server, objects = wanted["server"], wanted["objects"]
     address = f"https://{server['host']}/ipa"
     session = requests.Session()
+    # A bundle that the environment names would win over the server's own.
+    session.trust_env = False
     session.verify = server["ca"]
     session.headers["Referer"] = address
     login = {"user": server["user"], "password": server["password"]}

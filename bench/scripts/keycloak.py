@@ -34,7 +34,9 @@ def main(file: str) -> None:
     def write(client_id: str) -> None:
         if client_id in found:
             identifier = found[client_id]["id"]
-            answer = session.put(f"{clients}/{identifier}", json={"clientId": client_id, **objects[client_id]})
+            answer = session.put(
+                f"{clients}/{identifier}", json={"clientId": client_id, **objects[client_id]}
+            )
         else:
             answer = session.post(clients, json={"clientId": client_id, **objects[client_id]})
         answer.raise_for_status()
