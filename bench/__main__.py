@@ -29,6 +29,8 @@ def main() -> int:
         help="few objects, where a bench can: to see that it runs, not to judge",
     )
     chosen = parser.parse_args()
+    if chosen.quick and chosen.into:
+        parser.error("--quick is no measurement: leave out --into")
     unknown = sorted(set(chosen.names) - set(NAMES))
     if unknown:
         parser.error(f"no bench {', '.join(unknown)}; there are {', '.join(NAMES)}")

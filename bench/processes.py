@@ -1,4 +1,4 @@
-"""Whole processes, from start to exit: how long, how much memory, and how many requests reached the server."""
+"""Whole processes, from start to exit: how long, how much memory, and what reached the server."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ class Tool:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as complaints:
             begun = time.monotonic()
             child = subprocess.Popen(self.command(), stdout=out, stderr=complaints, cwd=self.folder)
-            # The kernel counts from before the program was loaded, when it was a copy of this process: what
-            # is measured has to be larger than that.
+            # The kernel counts from before the program was loaded, when it was a copy of this process: the
+            # memory of what is smaller than this process isn't its own.
             _, status, used = os.wait4(child.pid, 0)
             seconds = time.monotonic() - begun
             child.returncode = os.waitstatus_to_exitcode(status)
@@ -209,8 +209,9 @@ class Ansible(Tool):
             "ANSIBLE_NOCOLOR": "True",
             **self._variables,
         }
-        return ["env", *(f"{key}={value}" for key, value in settings.items()),
-                str(self._environment / "bin" / "ansible-playbook"), "-i", "localhost,", "play.yml"]  # fmt: skip
+        program = str(self._environment / "bin" / "ansible-playbook")
+        variables = (f"{key}={value}" for key, value in settings.items())
+        return ["env", *variables, program, "-i", "localhost,", "play.yml"]
 
     def changed(self, said: str) -> int:
         return int(said.rpartition("CHANGED=")[2].partition('"')[0])
@@ -263,18 +264,20 @@ def measured(
     one = tool.run(requests)
     assert one.changed >= 1, f"{tool.name}: a change wasn't made"
     row.update(
+        no_op_first_s=round(again[0].seconds, 2),
         no_op_s=round(statistics.median(run.seconds for run in again), 2),
         no_op_requests=max(run.requests for run in again),
         no_op_changed=max(run.changed for run in again),
         change_s=round(one.seconds, 2),
         change_requests=one.requests,
-        memory_mib=round(max(run.memory_mib for run in again)),
     )
+    if isinstance(tool, Salt):
+        row["memory_mib"] = round(max(run.memory_mib for run in again))
     return row, again
 
 
 def extrapolated(rows: list[dict[str, Any]], tool: str, count: int) -> dict[str, Any]:
-    """What a tool that takes one object after the other would need for more of them, by its first and last row."""
+    """What a tool that takes one object after the other would need for more, by its first and last row."""
     known = [row for row in rows if row["tool"] == tool]
     less, more = known[0], known[-1]
     share = (count - less["count"]) / (more["count"] - less["count"])
@@ -293,6 +296,7 @@ COLUMNS = {
     "count": "objects",
     "create_s": "create, s",
     "create_requests": "requests",
+    "no_op_first_s": "first no-op, s",
     "no_op_s": "no-op, s",
     "no_op_requests": "requests",
     "no_op_changed": "changed by it",
