@@ -309,11 +309,11 @@ class Bench:
         """How much longer making clients takes this pack than the script: medians of runs in turns."""
         seconds: dict[str, list[float]] = {Script.name: [], Salt.name: []}
         for number in range(processes.REPEATS):
-            with self._told(f"turn-{number + 1}") as realm:
+            with self._told(f"script_again-{number + 1}") as realm:
                 script = self.script(realm)
                 script.declare({name: representation(fields) for name, fields in declared(count).items()})
                 seconds[script.name].append(script.run(self.server.requests).seconds)
-            with self._told(f"pack_turn-{number + 1}") as realm:
+            with self._told(f"pack_again-{number + 1}") as realm:
                 salt = self.salt(realm)
                 salt.declare(declared(count))
                 seconds[salt.name].append(salt.run(self.server.requests).seconds)
