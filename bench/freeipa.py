@@ -232,7 +232,7 @@ FIGURES = {
     "runs": "whole processes, from start to exit",
     "no_op_requests": "requests of a run that changes nothing, over the most people",
     "no_op_s": "its seconds, median of three, s",
-    "no_op_first_s": "the first of them, when the server's own caches are cold, s",
+    "no_op_first_s": "the first of them, s",
     "memory_growth_mib": "memory that the third run that changes nothing needs more than the first, MiB",
 }
 #: Figure, what is wanted of it, and whether it is.

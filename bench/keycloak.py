@@ -348,7 +348,7 @@ FIGURES = {
     "runs": "whole processes, from start to exit",
     "no_op_requests": "requests of a run that changes nothing, over the most clients",
     "no_op_s": "its seconds, median of three, s",
-    "no_op_first_s": "the first of them, when the server's own caches are cold, s",
+    "no_op_first_s": "the first of them, right after they were made: Keycloak's cache is cold, s",
     "faster_than_community_general": "community.general's seconds over those",
     "create_over_script": "making the most clients, over the bare script on four threads, medians of three",
     "memory_growth_mib": "memory that the third run that changes nothing needs more than the first, MiB",
