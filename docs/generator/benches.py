@@ -19,9 +19,14 @@ def page() -> str:
     for name, figures in found.items():
         bench = importlib.import_module(f"bench.{name}")
         wanted = {figure: (aim, holds(figures)) for figure, aim, holds in bench.WANTED}
-        rows = []
+        rows, tables = [], []
         for figure, value in figures.items():
+            if isinstance(value, list):
+                columns = bench.COLUMNS[figure]
+                cells = ([row.get(key) for key in columns] for row in value)
+                tables.append(f"\n{bench.FIGURES[figure]}:\n\n{table(columns.values(), cells)}")
+                continue
             aim, met = wanted.get(figure, ("", True))
             rows.append((bench.FIGURES[figure], value, aim if met else f"{aim}: not met"))
-        parts.append(f"\n## {bench.TITLE}\n\n{table(('', 'measured', 'wanted'), rows)}")
+        parts.append(f"\n## {bench.TITLE}\n\n{table(('', 'measured', 'wanted'), rows)}{''.join(tables)}")
     return "".join(parts)

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,20 @@ class Alone:
         """The port to listen on."""
         return usual if self.address != LOOPBACK else free_port()
 
-    def launch(self, name: str, command: list[str], user: str, ports: list[tuple[str, int]]) -> None:
-        """Start a program as a user, and wait until it listens on these addresses."""
+    def launch(
+        self,
+        name: str,
+        command: list[str],
+        user: str,
+        ports: list[tuple[str, int]],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        Start a program as a user, and wait until it listens on these addresses.
+
+        environment
+            Variables that it has beside this process's own.
+        """
         log = self.folder / f"{name}.log"
         # The product's own ports may be such as only root's programs can open.
         low_ports = "+net_bind_service"
@@ -76,6 +88,7 @@ class Alone:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 cwd="/",
+                env={**os.environ, **(environment or {})},
             )
         end = time.monotonic() + START_SECONDS
         for place in ports:
