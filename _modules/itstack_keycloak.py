@@ -34,13 +34,16 @@ except ImportError as error:
 else:
     compatibility.require(__version__)
 
+import salt.utils.yaml
+
 from salt_itstack import plugin
-from salt_itstack.errors import Invalid, Problem
+from salt_itstack.errors import Invalid, Problem, nearest
 from salt_itstack.reconcile import forget, snapshot
 from salt_itstack.secrets import fingerprint
 from salt_itstack.services.keycloak import (
     accounts,
     clients,
+    describing,
     directory,
     groups,
     mappers,
@@ -93,7 +96,9 @@ def _opened(fields):
 
 
 def _apply_set(view, realm, kind, wanted, exclusive, limit, test):
-    return plans.apply_set(view, realm, kind, _opened(wanted), exclusive, limit, test)
+    # Not as arguments: a client may be called like something that Salt keeps for itself.
+    opened = plugin.opened(wanted, __opts__, __pillar__)[0]
+    return plans.apply_set(view, realm, kind, opened, exclusive, limit, test)
 
 
 def version(profile="keycloak"):
@@ -177,10 +182,9 @@ def realm_apply(name, test=False, profile="keycloak", **fields):
     password = wanted.get("smtp_password")
     # The server shows a mask: what was written last is all that can be compared.
     known = fingerprint.known(__opts__, mark, password) if isinstance(password, str) else None
-    changes = realms.apply_realm(
-        _view(profile), name, wanted, test, rewrite=() if known else ("smtp_password",)
-    )
-    if "smtp_password" in changes and not test:
+    changes = realms.apply_realm(_view(profile), name, wanted, test, known)
+    if isinstance(password, str) and not test and known is not True:
+        # Of a realm that is taken over, the declared one is taken for the one that is there.
         fingerprint.remember(__opts__, mark, password)
     return changes
 
@@ -196,6 +200,43 @@ def realm_remove(name, test=False, profile="keycloak"):
         salt keycloak-host itstack_keycloak.realm_remove old-realm
     """
     return realms.remove_realm(_view(profile), name, test)
+
+
+def describe(realm, kinds=None, secrets=True, builtin=False, text=True, profile="keycloak"):
+    """
+    What a realm is, as states: applied to this realm they change nothing, applied to an empty server they
+    make it the same.
+
+    kinds
+        Which of ``realm``, ``client_scope``, ``realm_role``, ``client``, ``client_role``, ``group`` and
+        ``federation``; without it all.
+    secrets
+        With a reference such as ``secret://keycloak-it-stack-wiki`` for each secret. The secrets themselves
+        aren't told: put those in use into your store before you apply the states.
+    builtin
+        With the clients, client scopes and roles that each realm has.
+    text
+        ``False`` gives a structure in place of YAML.
+
+    Not described: people, authentication flows, identity providers, required actions, the user profile,
+    authorization resources and policies, private keys, and groups that a federation imports.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-call --local --out=newline_values_only itstack_keycloak.describe it-stack > it-stack.sls
+    """
+    wanted = [kinds] if isinstance(kinds, str) else list(kinds or describing.KINDS)
+    unknown = [name for name in wanted if name not in describing.KINDS]
+    if unknown:
+        raise Invalid(
+            Problem("", "kinds", name, "isn't described", nearest(name, describing.KINDS)) for name in unknown
+        )
+    states = describing.describe(_view(profile), realm, tuple(wanted), secrets, builtin)
+    if not text:
+        return states
+    return salt.utils.yaml.safe_dump(states, default_flow_style=False, sort_keys=False)
 
 
 def client_list(realm, profile="keycloak"):

@@ -10,9 +10,8 @@ from ...reconcile import Resource
 from . import clients, grants, roles, scopes
 from .api import Row
 from .directory import MAPPERS, PROVIDER
-from .freeipa import FIRST_NAME
 from .groups import federated_paths
-from .mappers import by_name
+from .mappers import IN_ID_TOKEN, IN_USERINFO, by_name
 from .resources import (
     CLIENT,
     CLIENT_SCOPE,
@@ -125,6 +124,9 @@ def _realm(realm: str, found: Row, secrets: bool) -> States:
         fields["smtp"] = {key: value for key, value in sorted(mail.items()) if key != "password"}
         if secrets:
             fields["smtp_password"] = f"secret://keycloak-{realm}-smtp"
+    for name in ("browser_security_headers", "smtp"):
+        # The server leaves out an empty one when it makes a realm.
+        fields[name] = {key: value for key, value in sorted((fields.get(name) or {}).items()) if value}
     fields = {name: value for name, value in fields.items() if value not in ("", {}, [])}
     return _state(realm, "realm_present", realm, fields)
 
@@ -133,12 +135,14 @@ def _mappers(found: Row) -> dict[str, Any]:
     own = by_name(found)
     if not own:
         return {}
-    return {
-        "mappers": {
-            name: {"type": row["protocolMapper"], "config": dict(sorted((row.get("config") or {}).items()))}
-            for name, row in sorted(own.items())
-        }
-    }
+    described = {}
+    for name, row in sorted(own.items()):
+        config = dict(row.get("config") or {})
+        if IN_ID_TOKEN in config:
+            # Else it would be declared to be like the other one.
+            config.setdefault(IN_USERINFO, "")
+        described[name] = {"type": row["protocolMapper"], "config": dict(sorted(config.items()))}
+    return {"mappers": described}
 
 
 def _scopes(view: View, realm: str, builtin: bool) -> States:
@@ -295,5 +299,5 @@ def _federations(view: View, realm: str, secrets: bool) -> States:
     return states
 
 
-#: The mappers that the server makes with each federation; the first name's is ours.
-_AUTOMATIC = frozenset({"username", "last name", "email", "creation date", "modify date", FIRST_NAME})
+#: The mappers that the server makes with each federation, as they are on the newest one.
+_AUTOMATIC = frozenset({"username", "last name", "email", "creation date", "modify date"})

@@ -7,6 +7,7 @@ same way as for a thousand.
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -203,7 +204,9 @@ def _write(plans: Sequence[Plan], threads: int) -> Changes:
             write(plan)
     else:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(write, plans))
+            # Salt's loader keeps what a plug-in sees by context variables, which a new thread hasn't got.
+            for task in [pool.submit(contextvars.copy_context().run, write, plan) for plan in plans]:
+                task.result()
     if failed:
         told = [f"{name}: {why}" for name, why in failed.items() if why]
         skipped = sum(not why for why in failed.values())

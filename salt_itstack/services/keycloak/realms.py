@@ -66,12 +66,13 @@ def predicted_realm(fields: Wanted) -> Changes:
     return creation(REALM, realm_wanted(fields))
 
 
-def realm_plan(view: View, realm: str, fields: Wanted, rewrite: tuple[str, ...] = ()) -> Plan:
+def realm_plan(view: View, realm: str, fields: Wanted, known: bool | None = None) -> Plan:
     """
     What a realm lacks.
 
-    rewrite
-        Secrets that the server doesn't show, and that aren't what was written last.
+    known
+        Whether the declared password of the mail server is the one that was written last; ``None`` where
+        nobody remembers. The server shows a mask.
     """
     wanted = realm_wanted(fields)
     found = view.realm(realm)
@@ -81,16 +82,18 @@ def realm_plan(view: View, realm: str, fields: Wanted, rewrite: tuple[str, ...] 
             diff(REALM, wanted, None), lambda: view.api.create_realm({"realm": realm, **body(REALM, wanted)})
         )
         return plan
+    has_password = bool((found.get("smtpServer") or {}).get("password"))
+    rewrite = ["smtp_password"] if known is False or not has_password else []
     changes = diff(REALM, wanted, found, rewrite)
     plan.add(changes, lambda: view.api.update_realm(realm, _merged(body(REALM, wanted, changes), found)))
     return plan
 
 
 def apply_realm(
-    view: View, realm: str, fields: Wanted, test: bool = False, rewrite: tuple[str, ...] = ()
+    view: View, realm: str, fields: Wanted, test: bool = False, known: bool | None = None
 ) -> Changes:
     """Bring a realm to the declared shape; returns what changed or would change."""
-    plan = realm_plan(view, realm, fields, rewrite)
+    plan = realm_plan(view, realm, fields, known)
     if test and plan.steps and view.realm(realm) is None:
         view.plan(realm, "realm")
     return carry_out(view, realm, plan, test, *_ALL)
