@@ -598,6 +598,41 @@ def federation_sync(name, realm, full=True, profile="keycloak"):
     return directory.sync(view, realm, found["id"], full)
 
 
+def federation_vanished(name, realm, profile="keycloak"):
+    """
+    Names of the people whom a federation imported and its directory doesn't give any more: removed there, or
+    not let through by the filter any more, such as those whose account is disabled. They are disabled here.
+
+    Reads all people; each whom the server hasn't in its cache costs a search in the directory.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.federation_vanished freeipa it-stack
+    """
+    gone, _ = directory.vanished(_view(profile), realm, name)
+    return sorted(row["username"] for row in gone)
+
+
+def federation_prune(name, realm, limit=10, test=False, profile="keycloak"):
+    """
+    Remove the records of those whom :py:func:`federation_vanished` names, and return what changed.
+
+    Who comes back afterwards, such as somebody whose account is enabled again, is a new person with a new id.
+
+    limit
+        How many may go. Nobody goes if there are more, or if the directory doesn't answer or gives nobody.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.federation_prune freeipa it-stack limit=3 test=True
+    """
+    return directory.prune(_view(profile), realm, name, limit, test)
+
+
 def federation_test(name, realm, profile="keycloak"):
     """
     Let Keycloak connect to a federation's directory and bind with what it has stored.

@@ -797,7 +797,8 @@ def federation_present(
 
     The directory is tried with the account before anything is written, and at each later run with what the
     server has stored: a directory that is down, or refuses the account, is a failure. After a change all
-    people are imported.
+    people are imported. Where nothing differs, and yet the directory gives none of the people whom the realm
+    imported from it, that is a failure too.
 
     name, realm
         The federation, and the realm that it lives in.
@@ -820,7 +821,13 @@ def federation_present(
     filter
         LDAP filter for people, such as ``(!(nsAccountLock=TRUE))``.
     changed_sync_period, full_sync_period
-        Seconds; default 300 and 86400.
+        Seconds, or -1 for never; default 300 and 86400. The server imports who changed, with all groups, in
+        these periods, and forgets what it had in its cache: so they are also how long somebody who was
+        disabled or removed in the directory can go on.
+    remove_invalid_users
+        Default ``False``: whom the directory doesn't give any more is disabled, and has the same id when the
+        directory gives them again. If true, the server removes them when they are next looked up.
+        Keycloak 26.4 and later.
     uuid_attribute, username_attribute, rdn_attribute, user_object_classes, search_scope, vendor, edit_mode, \
 import_users, enabled, priority, auth_type, start_tls, use_truststore, trust_email, sync_registrations, \
 pagination, batch_size, cache_policy, connection_timeout, read_timeout

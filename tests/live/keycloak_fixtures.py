@@ -33,6 +33,8 @@ ACCOUNT = {"client_id": "salt-itstack", "client_secret": "Canary-of-our-account-
 
 BASE = "dc=it-stack,dc=lab"
 BIND_DN = f"uid=keycloak,cn=sysaccounts,cn=etc,{BASE}"
+PEOPLE = f"cn=users,cn=accounts,{BASE}"
+GROUPS = f"cn=groups,cn=accounts,{BASE}"
 BIND_PASSWORD = "Canary-of-the-bind-account-7"
 PERSON_PASSWORD = "Canary-of-a-person-9"
 
@@ -149,15 +151,17 @@ class KeycloakServer:
         """A person changes a client in the console."""
         self.ask("PUT", f"/realms/{realm}/clients/{self.client(realm, client_id)['id']}", json=change)
 
+    def grant(self, realm, client_id, secret, kind, **words):
+        """What the server answers a client that asks for tokens."""
+        form = {"grant_type": kind, "client_id": client_id, "client_secret": secret, **words}
+        place = f"{self.url}/realms/{realm}/protocol/openid-connect/token"
+        return requests.post(place, data=form, timeout=10).json()
+
     def claims(self, realm, client_id, secret, person, password):
         """The claims of the access token that a person gets."""
-        grant = {
-            "grant_type": "password", "client_id": client_id, "client_secret": secret,
-            "username": person, "password": password, "scope": "openid",
-        }  # fmt: skip
-        answer = requests.post(
-            f"{self.url}/realms/{realm}/protocol/openid-connect/token", data=grant, timeout=10
-        ).json()
+        answer = self.grant(
+            realm, client_id, secret, "password", username=person, password=password, scope="openid"
+        )
         assert "access_token" in answer, answer
         payload = answer["access_token"].split(".")[1]
         return json.loads(base64.urlsafe_b64decode(payload + "=="))
@@ -230,13 +234,32 @@ class Directory:
 
         self.connect().modify_s(dn, [(ldap.MOD_REPLACE, "userPassword", [password.encode()])])
 
+    def add_person(self, uid, first, last, identifier=""):
+        # What isn't a POSIX account may be read by nobody but administrators.
+        classes = [
+            "top", "person", "organizationalperson", "inetorgperson", "inetuser", "posixaccount", "ipaobject",
+        ]  # fmt: skip
+        self._add(
+            f"uid={uid},{PEOPLE}",
+            objectClass=classes, uid=uid, cn=f"{first} {last}", givenName=first, sn=last,
+            mail=f"{uid}@it-stack.lab", uidNumber="-1", gidNumber="-1", homeDirectory=f"/home/{uid}",
+            ipaUniqueID=identifier or f"person-{uid}", userPassword=PERSON_PASSWORD,
+        )  # fmt: skip
+
+    def set(self, dn, attribute, *values):
+        """Give an entry these values of an attribute, or none."""
+        import ldap
+
+        words = [value.encode() for value in values]
+        self.connect().modify_s(dn, [(ldap.MOD_REPLACE, attribute, words or None)])
+
     def add_group(self, name, *people):
         self._add(
-            f"cn={name},cn=groups,cn=accounts,{BASE}",
+            f"cn={name},{GROUPS}",
             objectClass=["top", "groupofnames", "nestedgroup", "ipausergroup", "ipaobject"],
             cn=name,
             ipaUniqueID=f"group-{name}",
-            member=[f"uid={person},cn=users,cn=accounts,{BASE}" for person in people],
+            member=[f"uid={person},{PEOPLE}" for person in people],
         )
 
     def _fill(self):
@@ -246,17 +269,8 @@ class Directory:
             uid="keycloak",
             userPassword=BIND_PASSWORD,
         )
-        # What isn't a POSIX account may be read by nobody but administrators.
-        classes = [
-            "top", "person", "organizationalperson", "inetorgperson", "inetuser", "posixaccount", "ipaobject",
-        ]  # fmt: skip
-        for uid, first, last in (("jdoe", "Jane", "Doe"), ("rroe", "Richard", "Roe")):
-            self._add(
-                f"uid={uid},cn=users,cn=accounts,{BASE}",
-                objectClass=classes, uid=uid, cn=f"{first} {last}", givenName=first, sn=last,
-                mail=f"{uid}@it-stack.lab", uidNumber="-1", gidNumber="-1", homeDirectory=f"/home/{uid}",
-                ipaUniqueID=f"person-{uid}", userPassword=PERSON_PASSWORD,
-            )  # fmt: skip
+        self.add_person("jdoe", "Jane", "Doe")
+        self.add_person("rroe", "Richard", "Roe")
         self.add_group("users", "jdoe", "rroe")
         self.add_group("admin", "jdoe")
 
@@ -274,10 +288,16 @@ class Directory:
 
 
 class Gate:
-    """A way to a server that can be shut: connections are then refused, and open ones break."""
+    """
+    A way to a server that can be shut: connections are then refused, and open ones break.
 
-    def __init__(self, port):
+    delay
+        Seconds that each answer of the server is held back.
+    """
+
+    def __init__(self, port, delay=0.0):
         self._target = port
+        self.delay = delay
         self._open = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -289,13 +309,15 @@ class Gate:
                 inner, _ = self._listener.accept()
                 outer = socket.create_connection(("127.0.0.1", self._target))
                 self._open += [inner, outer]
-                for source, target in ((inner, outer), (outer, inner)):
-                    threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
+                for source, target, answers in ((inner, outer, False), (outer, inner, True)):
+                    words = (source, target, answers)
+                    threading.Thread(target=self._pass, args=words, daemon=True).start()
 
-    @staticmethod
-    def _pass(source, target):
+    def _pass(self, source, target, answers):
         with contextlib.suppress(OSError):
             while block := source.recv(65536):
+                if answers:
+                    time.sleep(self.delay)
                 target.sendall(block)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)

@@ -1,12 +1,22 @@
 """Keycloak's federation of a real directory with FreeIPA's schema, through Salt's own loader."""
 
+import contextlib
 import uuid
 
 import pytest
-from database_fixtures import Salt, assert_converges
-from keycloak_fixtures import BASE, BIND_DN, BIND_PASSWORD, PERSON_PASSWORD, free_port
+import requests
+from database_fixtures import Salt, assert_converges, until
+from keycloak_fixtures import (
+    BIND_DN,
+    BIND_PASSWORD,
+    GROUPS,
+    PEOPLE,
+    PERSON_PASSWORD,
+    Gate,
+    free_port,
+)
 
-from salt_itstack.errors import Denied, Missing, Rejected, Unreachable
+from salt_itstack.errors import Denied, Invalid, Missing, Rejected, Unreachable
 from salt_itstack.services.keycloak import readiness
 from salt_itstack.services.keycloak.probe import probe_federation
 
@@ -36,8 +46,8 @@ def wanted(realm, keycloak_directory):
         "url": keycloak_directory.url,
         "bind_dn": BIND_DN,
         "bind_credential": BIND_PASSWORD,
-        "users_dn": f"cn=users,cn=accounts,{BASE}",
-        "groups_dn": f"cn=groups,cn=accounts,{BASE}",
+        "users_dn": PEOPLE,
+        "groups_dn": GROUPS,
         "groups_path": "/freeipa",
         "filter": "(!(nsAccountLock=TRUE))",
     }
@@ -112,7 +122,7 @@ def test_a_credential_is_written_again_only_when_the_stored_one_fails(
     other = {**wanted, "bind_credential": "Canary-of-the-future"}
     assert salt.state("federation_present", NAME, **other)["changes"] == {}
     assert [request.split("/")[-1] for request in sent] == [
-        "components", "testLDAPConnection", "groups",
+        "components", "testLDAPConnection", "groups", "users",
     ]  # fmt: skip
     keycloak_directory.set_password(BIND_DN, "Canary-of-the-future")
     try:
@@ -213,7 +223,7 @@ def test_a_new_group_arrives_with_a_sync_and_leaves_with_one(salt, realm, wanted
     assert_converges(salt, "federation_present", NAME, **wanted)
     assert_converges(salt, "group_present", "/ours", realm=realm)
     name = f"team-{uuid.uuid4().hex[:6]}"
-    dn = f"cn={name},cn=groups,cn=accounts,{BASE}"
+    dn = f"cn={name},{GROUPS}"
     keycloak_directory.add_group(name, "rroe")
     assert salt.call("federation_sync", NAME, realm, full=False)["failed"] == 0
     assert f"/freeipa/{name}" in salt.call("user", realm, "rroe")["groups"]
@@ -262,6 +272,241 @@ def test_unknown_settings_are_refused_with_the_nearest(salt, realm, wanted, keyc
     assert "did you mean user-attribute-ldap-mapper?" in refused(
         salt, "federation_present", NAME, **wanted, mappers=mapper
     )
+    assert component(keycloak_account, realm) is None
+
+
+@pytest.fixture
+def folk(keycloak_directory):
+    """People of one test, and their groups; each name leads to an entry. Gone afterwards, also renamed."""
+    tag = uuid.uuid4().hex[:6]
+    names = {who: f"{who}-{tag}" for who in ("ann", "bob", "cid", "team", "outer")}
+    for who in ("ann", "bob", "cid"):
+        keycloak_directory.add_person(names[who], who.title(), "Poe")
+    keycloak_directory.add_group(names["team"], "rroe")
+    keycloak_directory.add_group(names["outer"], "rroe")
+    yield names
+    connection = keycloak_directory.connect()
+    for base in (PEOPLE, GROUPS):
+        for dn, _ in connection.search_s(base, 1, f"(|(cn=*{tag})(uid=*{tag}))"):
+            connection.delete_s(dn)
+
+
+def entry(uid):
+    return f"uid={uid},{PEOPLE}"
+
+
+def person_by_id(server, realm, identifier):
+    """As the server knows somebody without a search by name, which would look into the directory."""
+    path = f"/realms/{realm}/users/{identifier}"
+    groups = sorted(group["name"] for group in server.ask("GET", f"{path}/groups"))
+    return {**server.ask("GET", path), "groups": groups}
+
+
+def test_real_groups_come_with_nested_members_and_private_ones_dont(
+    salt, realm, wanted, folk, keycloak_account, keycloak_directory
+):
+    keycloak_directory.set(f"cn={folk['team']},{GROUPS}", "member", entry(folk["ann"]))
+    keycloak_directory.set(f"cn={folk['outer']},{GROUPS}", "member", f"cn={folk['team']},{GROUPS}")
+    private = keycloak_directory.connect().search_s(f"cn={folk['bob']},{GROUPS}", 0)
+    assert private, "the directory's plug-in has made one"
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    ann = salt.call("user", realm, folk["ann"])
+    assert ann["groups"] == sorted(f"/freeipa/{folk[name]}" for name in ("outer", "team"))
+    assert (ann["firstName"], ann["lastName"]) == ("Ann", "Poe"), "cn is the full name"
+    assert ann["attributes"]["LDAP_ID"] == [f"person-{folk['ann']}"]
+    assert salt.state("group_absent", f"/freeipa/{folk['bob']}", realm=realm)["changes"] == {}
+    assert salt.state("group_absent", f"/freeipa/{folk['outer']}", realm=realm, test=True)["changes"]
+
+
+@pytest.mark.parametrize("kind", ["changed_sync_period", "full_sync_period"])
+def test_what_happens_in_the_directory_is_so_within_one_period(
+    salt, realm, wanted, folk, kind, keycloak_account, keycloak_directory
+):
+    periods = {"changed_sync_period": -1, "full_sync_period": -1, kind: 1}
+    assert_converges(salt, "federation_present", NAME, **{**wanted, **periods})
+    app = ("app", "Canary-17")
+    arguments = {"realm": realm, "secret": app[1], "direct_access_grants": True}
+    assert salt.state("client_present", app[0], **arguments)["result"]
+    ids = identities(keycloak_account, realm)
+    sessions = {
+        who: keycloak_account.grant(
+            realm, *app, "password", username=folk[who], password=PERSON_PASSWORD
+        )["refresh_token"]
+        for who in ("ann", "bob", "cid")
+    }  # fmt: skip
+
+    def goes_on(who):
+        token = sessions[who]
+        return "access_token" in keycloak_account.grant(realm, *app, "refresh_token", refresh_token=token)
+
+    def becomes(who, what, condition):
+        identifier = ids[folk[who]]
+        until(lambda: condition(person_by_id(keycloak_account, realm, identifier)), f"{who} {what}")
+
+    connection = keycloak_directory.connect()
+    team = f"cn={folk['team']},{GROUPS}"
+    keycloak_directory.set(team, "member", entry(folk["ann"]))
+    becomes("ann", "joins", lambda ann: ann["groups"] == [folk["team"]])
+    keycloak_directory.set(team, "member", entry("rroe"))
+    becomes("ann", "leaves", lambda ann: ann["groups"] == [])
+    connection.rename_s(entry(folk["ann"]), f"uid=new{folk['ann']}")
+    becomes("ann", "is renamed", lambda ann: ann["username"] == f"new{folk['ann']}")
+    assert goes_on("ann"), "the same person"
+
+    keycloak_directory.set(entry(folk["bob"]), "nsAccountLock", "TRUE")
+    becomes("bob", "is disabled", lambda bob: not bob["enabled"])
+    assert not goes_on("bob")
+    keycloak_directory.set(entry(folk["bob"]), "nsAccountLock")
+    becomes("bob", "is enabled again", lambda bob: bob["enabled"])
+    assert goes_on("bob"), "with the id, and even the session, of before"
+
+    connection.delete_s(entry(folk["cid"]))
+    becomes("cid", "is removed", lambda cid: not cid["enabled"])
+    assert not goes_on("cid")
+    assert salt.call("federation_vanished", NAME, realm) == [folk["cid"]]
+    assert salt.state("federation_present", NAME, **{**wanted, **periods})["changes"] == {}
+    assert_converges(salt, "federation_absent", NAME, realm=realm)
+
+
+def test_a_directory_that_is_gone_for_periods_removes_nobody(
+    salt, realm, wanted, keycloak_account, keycloak_directory
+):
+    short = {**wanted, "changed_sync_period": 1, "full_sync_period": 1}
+    assert_converges(salt, "federation_present", NAME, **short)
+    people = identities(keycloak_account, realm)
+    mark = f"users-sync in realm {keycloak_account.ask('GET', f'/realms/{realm}')['id']}"
+    keycloak_directory.stop()
+    try:
+        until(
+            lambda: keycloak_account.log.read_text().count(mark) > 5,
+            "the failure of several periods without a directory",
+        )
+        # Nor does who isn't in the cache, and is looked up in vain.
+        keycloak_account.ask("POST", f"/realms/{realm}/clear-user-cache")
+        for identifier in people.values():
+            with contextlib.suppress(AssertionError):
+                keycloak_account.ask("GET", f"/realms/{realm}/users/{identifier}")
+        with pytest.raises(Rejected, match="doesn't reach"):
+            salt.call("federation_prune", NAME, realm, limit=100)
+    finally:
+        keycloak_directory.start()
+    until(lambda: identities(keycloak_account, realm) == people, "the return of the people")
+    assert all(row["enabled"] for row in keycloak_account.ask("GET", f"/realms/{realm}/users"))
+    assert salt.state("federation_present", NAME, **short)["changes"] == {}
+    # The server's timers outlive the realm otherwise.
+    assert_converges(salt, "federation_absent", NAME, realm=realm)
+
+
+def test_records_of_who_vanished_are_removed_on_demand_up_to_a_limit(
+    salt, realm, wanted, folk, keycloak_account, keycloak_directory
+):
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    before = identities(keycloak_account, realm)
+    # Somebody whom an administrator of Keycloak disabled is still in the directory.
+    path = f"/realms/{realm}/users/{before['jdoe']}"
+    keycloak_account.ask("PUT", path, json={**keycloak_account.ask("GET", path), "enabled": False})
+    assert salt.call("federation_prune", NAME, realm) == {}
+    connection = keycloak_directory.connect()
+    for who in ("ann", "bob"):
+        connection.delete_s(entry(folk[who]))
+    keycloak_directory.add_person(folk["ann"], "Ann", "Other", identifier=f"another-{folk['ann']}")
+    assert salt.call("federation_sync", NAME, realm)["failed"] == 1, "the name is still somebody's"
+    gone = {folk[who]: {"old": before[folk[who]], "new": None} for who in ("ann", "bob")}
+    with pytest.raises(Invalid, match=r"limit \(1\).*2 people.*Remedy"):
+        salt.call("federation_prune", NAME, realm, limit=1)
+    with pytest.raises(Invalid, match="limit"):
+        salt.call("federation_prune", NAME, realm, limit=True)
+    assert salt.call("federation_prune", NAME, realm, limit=2, test=True) == gone
+    assert salt.call("federation_vanished", NAME, realm) == sorted(gone)
+    assert salt.call("federation_prune", NAME, realm, limit=2) == gone
+    assert salt.call("federation_prune", NAME, realm) == {}
+    salt.call("federation_sync", NAME, realm)
+    after = identities(keycloak_account, realm)
+    # Another person may have the name now, and isn't taken for the former one.
+    assert after.pop(folk["ann"]) != before.pop(folk["ann"])
+    assert after == {name: identifier for name, identifier in before.items() if name != folk["bob"]}
+
+
+def test_a_directory_that_gives_nobody_removes_nobody_and_is_noticed(salt, realm, wanted, keycloak_account):
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    people = identities(keycloak_account, realm)
+    empty = {**wanted, "filter": "(uid=nobody-at-all)"}
+    assert set(salt.state("federation_present", NAME, **empty)["changes"]) == {"filter", "people"}
+    for test in (True, False):
+        told = refused(salt, "federation_present", NAME, **empty, test=test)
+        assert "gives none of the 2 people" in told and "Remedy: " in told and "filter" in told
+    with pytest.raises(Invalid, match="nobody is removed"):
+        salt.call("federation_prune", NAME, realm, limit=100)
+    assert_converges(salt, "federation_present", NAME, **wanted)
+    assert identities(keycloak_account, realm) == people
+    assert all(row["enabled"] for row in keycloak_account.ask("GET", f"/realms/{realm}/users"))
+
+
+@pytest.mark.parametrize("imported_before", [True, False])
+def test_a_uuid_that_the_directory_hides_is_noticed_by_later_runs(
+    salt, realm, wanted, imported_before, keycloak_account
+):
+    people = {}
+    if imported_before:
+        assert_converges(salt, "federation_present", NAME, **wanted)
+        people = identities(keycloak_account, realm)
+    hidden = {**wanted, "uuid_attribute": "entryUUID", "allow_identity_loss": True}
+    failed = salt.state("federation_present", NAME, **hidden)
+    assert failed["result"] is False and "import of people failed" in failed["comment"]
+    for test in (True, False):
+        told = refused(salt, "federation_present", NAME, **hidden, test=test)
+        assert "uuid_attribute" in told and "allow_identity_loss: true" in told
+    told = refused(salt, "federation_present", NAME, **wanted)
+    assert "allow_identity_loss: true" in told
+    assert_converges(salt, "federation_present", NAME, **wanted, allow_identity_loss=True)
+    after = identities(keycloak_account, realm)
+    assert set(after) == {"jdoe", "rroe"}
+    assert not people or after == people
+
+
+def test_a_directory_that_goes_away_in_mid_run_is_a_failure(
+    salt, realm, wanted, keycloak_account, keycloak_directory, monkeypatch
+):
+    original = requests.adapters.HTTPAdapter.send
+
+    def send(adapter, request, **options):
+        if request.path_url.split("?")[0].endswith("/sync"):
+            keycloak_directory.stop()
+        return original(adapter, request, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(requests.adapters.HTTPAdapter, "send", send)
+        try:
+            told = salt.state("federation_present", NAME, **wanted)
+            assert told["result"] is False and "doesn't reach the directory" in told["comment"]
+        finally:
+            keycloak_directory.start()
+    assert salt.state("federation_present", NAME, **wanted)["result"] is True
+    assert salt.call("federation_sync", NAME, realm)["failed"] == 0
+    assert salt.call("user", realm, "jdoe")["groups"] == ["/freeipa/admin", "/freeipa/users"]
+
+
+def test_a_directory_that_is_too_slow_is_said_to_be(
+    salt, realm, wanted, keycloak_account, keycloak_directory
+):
+    gate = Gate(keycloak_directory.port)
+    slow = {**wanted, "url": f"ldap://127.0.0.1:{gate.port}"}
+    assert_converges(salt, "federation_present", NAME, **slow)
+    people = identities(keycloak_account, realm)
+    gate.delay = 5
+    keycloak_account.ask("POST", f"/realms/{realm}/clear-user-cache")
+    assert "read_timeout" in refused(salt, "federation_present", NAME, **slow)
+    gate.delay = 0
+    assert salt.state("federation_present", NAME, **slow)["changes"] == {}
+    assert identities(keycloak_account, realm) == people
+    gate.shut()
+    assert "doesn't reach the directory" in refused(salt, "federation_present", NAME, **slow)
+
+
+@pytest.mark.parametrize("period", ["5 minutes", 0, True, -2, 1.5])
+def test_a_period_that_is_none_is_refused(salt, realm, wanted, keycloak_account, period):
+    told = refused(salt, "federation_present", NAME, **wanted, changed_sync_period=period)
+    assert f"changed_sync_period ({period!r})" in told and "Remedy: write whole seconds" in told
     assert component(keycloak_account, realm) is None
 
 

@@ -130,7 +130,7 @@ KINDS = {
             "service_account_realm_roles": ["reader"],
             "service_account_client_roles": {"realm-management": ["view-users"]},
             "session_idle": 600, "token_exchange": True, "always_display_in_console": True,
-            "flow_bindings": {"browser": "browser"}, "default_acr_values": ["1", "2"], 
+            "flow_bindings": {"browser": "browser"}, "default_acr_values": ["1", "2"],
             "attributes": {"acr.loa.map": '{"1": 1, "2": 2}'},
         },
         lambda server, realm: take_service_account_role(server, realm, "robot"),
@@ -245,7 +245,8 @@ def test_what_the_server_refuses_is_told_by_name_and_the_others_are_made(salt, k
         ("group_present", {"realm_roles": ["raeder"]}, ["realm_roles ('raeder')", "did you mean reader?"]),
         ("realm_role_present", {"client_roles": {"wikki": ["editor"]}}, ["did you mean wiki?"]),
         ("realm_role_present", {"client_roles": {"wiki": ["edtor"]}}, ["did you mean editor?"]),
-        ("protocol_mapper_present", {"client": "wiki", "client_scope": "office", **GROUPS}, ["one of the two"]),
+        ("protocol_mapper_present", {"client": "wiki", "client_scope": "office", **GROUPS},
+         ["name one of the two"]),
         ("client_scope_assigned", {"client": "wiki", "kind": "some"}, ["default or optional"]),
         ("client_scope_present", {"realm_default": "yes"}, ["default, optional or none"]),
     ],
@@ -261,7 +262,8 @@ def test_a_realm_takes_all_its_settings(salt, keycloak_account):
     name = f"full-{uuid.uuid4().hex[:8]}"
     wanted = {
         "registration_allowed": True, "brute_force_protected": True, "brute_force_strategy": "LINEAR",
-        "max_temporary_lockouts": 3, "otp_digits": 8, "revoke_refresh_token": True, "client_session_idle": 900,
+        "max_temporary_lockouts": 3, "otp_digits": 8, "revoke_refresh_token": True,
+        "client_session_idle": 900,
         "events_enabled": True, "event_types": ["LOGIN", "LOGOUT"], "admin_events_enabled": True,
         "admin_events_details": True, "password_policy": "length(12) and notUsername",
         "internationalization": True, "supported_locales": ["de", "en"], "default_locale": "de",

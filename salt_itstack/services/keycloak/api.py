@@ -323,16 +323,29 @@ class Keycloak:
         rows = self.http.get(_realm(realm, "users"), params=wanted).data
         return rows[0] if rows else None
 
-    def users(self, realm: str) -> Iterator[Row]:
-        """All people in brief, page by page, as far as somebody wants to know."""
+    def users(
+        self, realm: str, size: int = PAGE, timeout: tuple[float, float] | None = None, **query: str
+    ) -> Iterator[Row]:
+        """
+        All people in brief, page by page, as far as somebody wants to know.
+
+        size
+            People a page. Each who comes from a directory and isn't in the server's cache is looked up there.
+        query
+            What the server filters its own records by, such as ``enabled``.
+        """
         first = 0
         while True:
-            wanted = {"first": first, "max": PAGE, "briefRepresentation": "true"}
-            rows = self.http.get(_realm(realm, "users"), params=wanted).data
+            wanted = {"first": first, "max": size, "briefRepresentation": "true", **query}
+            rows = self.http.get(_realm(realm, "users"), params=wanted, timeout=timeout).data
             yield from rows
-            first += PAGE
-            if len(rows) < PAGE:
+            first += size
+            if len(rows) < size:
                 return
+
+    def delete_user(self, realm: str, identifier: str) -> None:
+        """Remove the record of a person."""
+        self.http.delete(_realm(realm, "users", identifier))
 
     def user_groups(self, realm: str, identifier: str) -> list[Row]:
         """The groups that a person is directly in."""

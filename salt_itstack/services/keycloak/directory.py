@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...errors import Denied, Missing, Rejected
+from ...errors import Denied, Invalid, Missing, Problem, Rejected
+from ...reconcile import Changes
 from .api import Row
 from .resources import MASK, settings_of
 from .view import View
 
 PROVIDER = "org.keycloak.storage.UserStorageProvider"
 MAPPERS = "org.keycloak.storage.ldap.mappers.LDAPStorageMapper"
+#: People a page where each may cost a bind and a search, and seconds for these with a slow directory.
+SAMPLE, PATIENCE = 10, (5.0, 180.0)
+#: So many people of a realm who aren't of the federation are passed in the search for one who is.
+OTHERS = 50
+_AGAIN = (
+    "If identity settings were changed, declare the former uuid_attribute and username_attribute again, with "
+    "allow_identity_loss: true"
+)
 
 
 def find(view: View, realm: str, name: str) -> Row | None:
@@ -42,11 +51,113 @@ def mappers_of(view: View, realm: str, found: Mapping[str, Any] | None) -> dict[
 
 
 def has_people(view: View, realm: str, identifier: str) -> bool:
-    """Whether a realm knows anybody by a federation: imported, or as the federation gives them."""
-    return any(
-        row.get("federationLink") == identifier or row["id"].startswith(f"f:{identifier}:")
-        for row in view.api.users(realm)
-    )
+    """
+    Whether a realm knows anybody by a federation: imported, or as the federation gives them.
+
+    A federation that breaks the list of people has some.
+    """
+    try:
+        return any(
+            row.get("federationLink") == identifier or row["id"].startswith(f"f:{identifier}:")
+            for row in view.api.users(realm, SAMPLE, PATIENCE)
+        )
+    except Rejected:
+        return True
+
+
+def people(view: View, realm: str, identifier: str) -> Iterator[tuple[Row, bool]]:
+    """
+    The people whom a realm imported by a federation, and of each whether the directory still gives them.
+
+    Read page by page, as far as somebody wants to know. Measured on 26.7.3: who is searched by ``enabled`` is
+    so in the realm's own record; who then reads as disabled is somebody whom the directory doesn't give.
+    """
+    for row in view.api.users(realm, SAMPLE, PATIENCE, enabled="true"):
+        if row.get("federationLink") == identifier:
+            yield row, bool(row["enabled"])
+        else:
+            yield {}, False
+
+
+def prove_people(view: View, realm: str, identifier: str) -> None:
+    """
+    See that a federation whose directory answers gives its people, by the first of them.
+
+    Raises :class:`Rejected` when the server can't list people because of it, or finds none of those whom it
+    imported. Says nothing where nobody was imported, or the realm has many others.
+    """
+    others, lost = 0, 0
+    try:
+        for row, given in people(view, realm, identifier):
+            if given:
+                return
+            lost += bool(row)
+            others += not row
+            if others >= OTHERS and not lost:
+                return
+    except Rejected as error:
+        raise Rejected(
+            f"Keycloak can't read the people of the realm {realm} through the federation ({error})",
+            view.api.service,
+            "the directory takes longer than read_timeout (milliseconds; 5000 where none is declared), or "
+            f"doesn't give that account the uuid_attribute or the username_attribute. {_AGAIN}",
+        ) from None
+    if lost:
+        raise Rejected(
+            f"the directory gives none of the {lost} people whom the realm {realm} imported from it",
+            view.api.service,
+            f"they are kept, disabled. See that filter and users_dn let them through. {_AGAIN}; or, if they "
+            "are to go, itstack_keycloak.federation_prune",
+        )
+
+
+def vanished(view: View, realm: str, name: str) -> tuple[list[Row], int]:
+    """
+    The people whom a federation imported and its directory doesn't give any more, and how many it gives.
+
+    Raises what :func:`judge` raises: of a directory that doesn't answer nothing is known.
+    """
+    found = required(view, realm, name)
+    test(view, realm, name)
+    gone, given = [], 0
+    for row, here in people(view, realm, found["id"]):
+        if here:
+            given += 1
+        elif row:
+            gone.append(row)
+    # One that went away meanwhile answers like one that knows nobody.
+    test(view, realm, name)
+    return gone, given
+
+
+def prune(view: View, realm: str, name: str, limit: int = 10, test_only: bool = False) -> Changes:
+    """
+    Remove the records of people whom the directory doesn't give any more, and return what changed.
+
+    limit
+        More than so many aren't removed.
+
+    Raises :class:`Invalid` where that, or a directory that gives nobody, makes it look like a mistake.
+    """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise Invalid(
+            Problem("", "limit", limit, "isn't a number of people", "write a whole number from 1 on")
+        )
+    gone, given = vanished(view, realm, name)
+    if gone and not given:
+        raise Invalid(
+            Problem("", "name", name, "has a directory that gives nobody at all, so nobody is removed"),
+            remedy="see that filter and users_dn let people through; federation_absent removes them all",
+        )
+    if len(gone) > limit:
+        raise Invalid(
+            Problem("", "limit", limit, f"would be passed: {len(gone)} people aren't in the directory"),
+            remedy="look whether it is right that they are missing, and say a higher limit",
+        )
+    if not test_only:
+        for row in gone:
+            view.api.delete_user(realm, row["id"])
+    return {row["username"]: {"old": row["id"], "new": None} for row in gone}
 
 
 def try_stored(view: View, realm: str, found: Row) -> str:
@@ -104,18 +215,25 @@ def sync(view: View, realm: str, identifier: str, full: bool = True) -> Row:
     """
     Import people and groups.
 
-    Raises :class:`Rejected` where the server says that it failed for everybody. A directory that is down
-    isn't such a case: the server answers 200 with zeros then, so callers prove the connection first.
+    Raises :class:`Rejected` where the server says that it failed for everybody, and what :func:`judge` raises
+    where the directory went away meanwhile: the server answers 200 with zeros then. Callers prove the
+    connection before.
     """
     result = view.api.sync_users(realm, identifier, full)
     view.changed(realm, "groups", "components")
+    if not any(result.get(count) for count in ("added", "updated", "removed", "failed")):
+        judge(view, realm, _test(_by_id(view, realm, identifier)))
     if result.get("failed") and not result.get("added") and not result.get("updated"):
         raise Rejected(
             f"the import of people failed ({result.get('status') or 'no reason given'})",
             view.api.service,
-            "the server's log names the people and why",
+            f"the server's log names the people and why. {_AGAIN}",
         )
     return result
+
+
+def _by_id(view: View, realm: str, identifier: str) -> Row:
+    return next(row for row in view.components(realm) if row["id"] == identifier)
 
 
 def _test(found: Row) -> Row:

@@ -11,8 +11,19 @@ from typing import Any
 
 from ...errors import Invalid, Problem, nearest
 from ...reconcile import Changes, body, diff, removal
+from .administrators import keep_one
 from .api import Row
-from .directory import MAPPERS, PROVIDER, find, has_people, mappers_of, prove_bind, sync, try_stored
+from .directory import (
+    MAPPERS,
+    PROVIDER,
+    find,
+    has_people,
+    mappers_of,
+    prove_bind,
+    prove_people,
+    sync,
+    try_stored,
+)
 from .freeipa import FIRST_NAME, FREEIPA, group_mapper
 from .groups import apply_group, group_path
 from .mappers import check_types
@@ -43,6 +54,11 @@ def federation_wanted(fields: Wanted) -> dict[str, Any]:
             problems.append(
                 Problem("", name, fields[name], "isn't an LDAP address", "write ldaps://host:636")
             )
+    problems += [
+        Problem("", name, fields[name], "isn't a number of seconds", "write whole seconds, or -1 for never")
+        for name in ("changed_sync_period", "full_sync_period")
+        if name in fields and not _is_period(fields[name])
+    ]
     if problems:
         raise Invalid(problems)
     return {**FREEIPA, **{name: text(value) or "" for name, value in fields.items()}}
@@ -118,7 +134,7 @@ class Federation:
 
         Raises :class:`Rejected` when the directory can't be reached from Keycloak, :class:`Denied` when it
         refuses the account, :class:`Invalid` when people would be cut off from their records; nothing is
-        written then.
+        written then. :class:`Rejected` also where nothing differs and yet nobody of the directory is found.
         """
         found = find(view, realm, name)
         if found is not None and found["providerId"] != "ldap":
@@ -139,6 +155,8 @@ class Federation:
         if any(key.startswith("mapper ") for key in changes):
             check_types(view, self.mappers, MAPPERS)
         changes = self._with_group(view, realm, changes, test)
+        if found is not None and not changes and _imports(self.fields):
+            prove_people(view, realm, found["id"])
         if not changes or test:
             return changes
         self._write(view, realm, name, found, own, changes)
@@ -240,8 +258,10 @@ def remove(view: View, realm: str, name: str, test: bool = False) -> Changes:
     found = find(view, realm, name)
     if found is None:
         return {}
+    identifier = found["id"]
+    keep_one(view, realm, lambda kind, row: kind == "users" and row.get("federationLink") == identifier, name)
     if not test:
-        view.api.delete_component(realm, found["id"])
+        view.api.delete_component(realm, identifier)
         view.changed(realm, "components")
     return removal(name)
 
@@ -268,6 +288,11 @@ def _id(view: View, realm: str) -> str:
 
 def _is_on(value: Any) -> bool:
     return text(value) != "false"
+
+
+def _is_period(value: Any) -> bool:
+    shown = text(value) or ""
+    return shown == "-1" or (shown.isascii() and shown.isdecimal() and int(shown) > 0)
 
 
 def _imports(fields: Mapping[str, Any]) -> bool:

@@ -29,6 +29,8 @@ FREEIPA = {
     "changed_sync_period": "300",
     "full_sync_period": "86400",
     "cache_policy": "DEFAULT",
+    # Whom the directory doesn't give any more is disabled, not removed: who comes back keeps the id.
+    "remove_invalid_users": "false",
 }
 
 #: Before Keycloak 27 this mapper reads cn, which is the full name in FreeIPA.

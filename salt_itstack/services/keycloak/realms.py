@@ -17,6 +17,7 @@ Wanted = Mapping[str, Any]
 
 #: Maps that are replaced as a whole when they're sent.
 _WHOLE = ("attributes", "smtpServer", "browserSecurityHeaders")
+_OTP = "otpPolicy"
 _LISTS = ("supported_locales", "events_listeners", "event_types")
 _ALL = (
     "realm",
@@ -121,4 +122,7 @@ def _merged(sent: dict[str, Any], found: Row) -> dict[str, Any]:
             # keycloak: a mail server's password that is sent as the mask stays what it is.
             merged = {**(found.get(name) or {}), **sent[name]}
             sent[name] = {key: value for key, value in merged.items() if value is not None}
+    if any(name.startswith(_OTP) for name in sent):
+        # keycloak: this policy is taken as a whole, and only with its type (measured on 26.7.3).
+        sent = {**{name: value for name, value in found.items() if name.startswith(_OTP)}, **sent}
     return sent

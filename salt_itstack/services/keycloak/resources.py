@@ -341,6 +341,8 @@ FEDERATION = Resource(
         "changed_sync_period": _setting("changedSyncPeriod"),
         "full_sync_period": _setting("fullSyncPeriod"),
         "cache_policy": _setting("cachePolicy"),
+        # keycloak/keycloak#35013; 26.4 and later have it.
+        "remove_invalid_users": _setting("removeInvalidUsersEnabled"),
         "connection_timeout": _setting("connectionTimeout"),
         "read_timeout": _setting("readTimeout"),
     },
