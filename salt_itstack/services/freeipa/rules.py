@@ -108,7 +108,7 @@ HBAC_SERVICE = Kind(
     plural="hbac_services",
     command="hbacsvc",
     resource=Resource(kind="HBAC service", key="cn", fields={"description": DESCRIPTION}),
-    # install/share/default-hbac.ldif of freeipa/freeipa.
+    # install/share/bootstrap-template.ldif and install/updates/50-hbacservice.update of freeipa/freeipa.
     builtin={
         name: {}
         for name in (
@@ -129,7 +129,11 @@ HBAC_SERVICE_GROUP = Kind(
         fields={"description": DESCRIPTION, "services": Field("member_hbacsvc", caseless)},
     ),
     members={"services": Link("member", "hbacsvc")},
-    builtin={"Sudo": {"services": ["sudo", "sudo-i"]}, "ftp": {}},
+    # install/share/bootstrap-template.ldif and install/updates/50-hbacservice.update of freeipa/freeipa.
+    builtin={
+        "Sudo": {"services": ["sudo", "sudo-i"]},
+        "ftp": {"services": ["ftp", "gssftp", "proftpd", "pure-ftpd", "vsftpd"]},
+    },
 )
 
 

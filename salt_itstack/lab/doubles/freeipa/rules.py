@@ -115,13 +115,40 @@ class AccessRules(Rules):
 
 
 class AccessServices(Kind):
-    """Services that access rules name. Only to be named: there are no commands for them here."""
+    """https://github.com/freeipa/freeipa/blob/master/ipaserver/plugins/hbacsvc.py"""
 
-    name, label = "hbacsvc", "HBAC service"
-    container = "cn=hbacservices,cn=hbac"
+    name = "hbacsvc"
+    label = title = "HBAC service"
+    titles = "HBAC services"
+    container = access.HBAC_SERVICES
+    key = Parameter("cn", "service", required=True, shape=str.lower)
+    attributes = words("description:desc")
+    classes = ("ipaobject", "ipahbacservice")
+    permission_classes = ("ipahbacservice",)
+    defaults = ("cn", "description", "memberof")
+    links = {"memberof": ("hbacsvcgroup",)}
 
-    def commands(self) -> list[Command]:
-        return []
+    def normal_key(self, call: Call, key: Any) -> str:
+        return str(key).lower()
+
+
+class AccessServiceGroups(Kind):
+    """https://github.com/freeipa/freeipa/blob/master/ipaserver/plugins/hbacsvcgroup.py"""
+
+    name = "hbacsvcgroup"
+    label = title = "HBAC service group"
+    titles = "HBAC service groups"
+    container = access.HBAC_SERVICE_GROUPS
+    key = Parameter("cn", "name", required=True, shape=str.lower)
+    attributes = words("description:desc")
+    classes = ("ipaobject", "ipahbacservicegroup")
+    permission_classes = ("ipahbacservicegroup",)
+    defaults = ("cn", "description", "member")
+    links = {"member": ("hbacsvc",)}
+    member_commands = (("member", "member", ("hbacsvc",)),)
+
+    def normal_key(self, call: Call, key: Any) -> str:
+        return str(key).lower()
 
 
 class SudoCommands(Kind):
@@ -135,6 +162,25 @@ class SudoCommands(Kind):
     searched = ("sudocmd", "description")
     links = {"memberof": ("sudocmdgroup",)}
     by_number = True
+
+
+class SudoCommandGroups(Kind):
+    """https://github.com/freeipa/freeipa/blob/master/ipaserver/plugins/sudocmdgroup.py"""
+
+    name, label, title, titles = (
+        "sudocmdgroup", "sudo command group", "Sudo Command Group", "Sudo Command Groups",
+    )  # fmt: skip
+    container = access.SUDO_COMMAND_GROUPS
+    key = Parameter("cn", "sudocmdgroup_name", required=True, shape=str.lower)
+    attributes = words("description:desc")
+    classes = ("ipaobject", "ipasudocmdgrp")
+    permission_classes = ("ipasudocmdgrp",)
+    defaults = ("cn", "description", "member")
+    links = {"member": ("sudocmd",)}
+    member_commands = (("member", "member", ("sudocmd",)),)
+
+    def normal_key(self, call: Call, key: Any) -> str:
+        return str(key).lower()
 
 
 class SudoRules(Rules):
