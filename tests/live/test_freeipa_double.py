@@ -583,6 +583,23 @@ def test_hosts_manage_services(freeipa: Lab) -> None:
     assert (changed["completed"], changed["result"]["managedby_host"]) == (1, ["serving.it-stack.lab"])
 
 
+def test_a_sudo_rule_keeps_masks_as_networks(freeipa: Lab) -> None:
+    admin = freeipa.client()
+    admin.call("sudorule_add", "masked")
+    changed = admin.call("sudorule_add_host", "masked", hostmask=["192.0.2.7/24", "10.0.0.1"])
+    assert (changed["completed"], changed["failed"]) == (2, {"memberhost": {"host": [], "hostgroup": []}})
+    assert sorted(changed["result"]["hostmask"]) == ["10.0.0.1/32", "192.0.2.0/24"]
+    # One that is there already is no failure.
+    assert admin.call("sudorule_add_host", "masked", hostmask=["192.0.2.9/24"])["completed"] == 0
+    error = admin.refused("sudorule_add_host", "masked", hostmask=["web"])
+    assert (error["code"], error["data"]) == (3009, {"name": "hostmask", "error": "invalid hostmask"})
+    assert admin.refused("sudorule_mod", "masked", hostcategory="all")["code"] == 4303
+    masks = ["10.0.0.1/32", "192.0.2.1/24"]
+    changed = admin.call("sudorule_remove_host", "masked", hostmask=masks)
+    assert changed["completed"] == 2 and "hostmask" not in changed["result"]
+    assert admin.call("sudorule_mod", "masked", hostcategory="all")["result"]["hostcategory"] == ["all"]
+
+
 def test_descriptions_of_hbac_services_can_t_be_delegated(freeipa: Lab) -> None:
     keeper = person_with(freeipa, "servicekeeper", "HBAC Administrator")
     for kind in ("hbacsvc", "hbacsvcgroup"):

@@ -67,6 +67,7 @@ CASES = {
         {
             "description": "A", "enabled": False, "users": ["Admin"], "groups": ["standing"],
             "hosts": ["standing.it-stack.lab"], "hostgroups": ["standing"],
+            "host_masks": ["192.0.2.7/24", "2001:DB8::1"],
             "allow_commands": ["/usr/bin/standing"], "deny_command_groups": ["Standing"],
             "run_as_external_users": ["root"],
             "options": ["!authenticate", "log_input"],
@@ -74,14 +75,14 @@ CASES = {
         [
             ("sudorule_mod", {"description": "B"}), ("sudorule_enable", {}),
             ("sudorule_remove_user", {"user": ["admin"]}),
-            ("sudorule_remove_host", {"hostgroup": ["standing"]}),
+            ("sudorule_remove_host", {"hostgroup": ["standing"], "hostmask": ["192.0.2.0/24"]}),
             ("sudorule_remove_runasuser", {"user": ["root"]}),
             ("sudorule_remove_option", {"ipasudoopt": "log_input"}),
             ("sudorule_remove_deny_command", {"sudocmdgroup": ["standing"]}),
         ],
         {
             "description", "enabled", "users", "hostgroups", "run_as_external_users", "options",
-            "deny_command_groups",
+            "deny_command_groups", "host_masks",
         },
     ),
     "hbac_service": (
@@ -303,6 +304,8 @@ def test_the_examples_of_the_page_work(minion):
         ({"users": ["ghost"]}, "users", "external_users"),
         ({"groups": ["ghosts"]}, "groups", "correct it"),
         ({"hosts": ["ghost.it-stack.lab"]}, "hosts", "external_hosts"),
+        ({"host_masks": ["web"]}, "host_masks", "192.0.2.0/24"),
+        ({"host_category": "all", "host_masks": ["::1"]}, "host_masks", "host_category is all"),
         ({"run_as_users": ["root"]}, "run_as_users", "run_as_external_users"),
         ({"run_as_groups": ["wheel"]}, "run_as_groups", "run_as_external_groups"),
         ({"external_users": ["admin"]}, "external_users", "declare it under users"),

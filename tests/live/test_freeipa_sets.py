@@ -223,7 +223,7 @@ GROWN = {
             "groups": ["staff"], "host_category": "all", "allow_commands": ["/usr/bin/less"],
             "run_as_external_users": ["root"], "options": ["!authenticate"], "sudo_order": 7,
         },
-        "off": {"enabled": False, "external_users": ["ghost"]},
+        "off": {"enabled": False, "external_users": ["ghost"], "host_masks": ["192.0.2.0/24"]},
     },
     "hbac_service": {"cockpit": {"description": "Console"}},
     "hbac_service_group": {

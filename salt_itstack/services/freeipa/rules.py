@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...reconcile import Field, Resource, caseless, unordered
 from .kinds import DESCRIPTION, Kind, Link
-from .values import flag, host_names, number, single
+from .values import flag, host_names, masks, number, single
 
 SUDO_COMMAND = Kind(
     name="sudo_command",
@@ -50,7 +50,7 @@ SUDO_RULE = Kind(
             "hosts": Field("memberhost_host", host_names),
             "hostgroups": Field("memberhost_hostgroup", caseless),
             "external_hosts": Field("externalhost", host_names),
-            "host_masks": Field("hostmask", unordered),
+            "host_masks": Field("hostmask", masks),
             "allow_commands": Field("memberallowcmd_sudocmd", unordered),
             "allow_command_groups": Field("memberallowcmd_sudocmdgroup", caseless),
             "deny_commands": Field("memberdenycmd_sudocmd", unordered),

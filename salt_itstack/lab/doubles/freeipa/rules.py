@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from salt_itstack.lab.doubles.freeipa import access, errors
@@ -15,6 +17,20 @@ from salt_itstack.lab.doubles.freeipa.store import Found
 
 def category(name: str, cli: str) -> Parameter:
     return Parameter(name, cli, rule=lambda value: None if value == "all" else "must be 'all'")
+
+
+def network(value: str) -> str:
+    """A network as it's kept: without the part of a host in it."""
+    return str(ipaddress.ip_network(value, strict=False))
+
+
+def no_mask(value: str) -> str | None:
+    """What is wrong with a mask of hosts."""
+    try:
+        network(value)
+    except ValueError:
+        return "invalid hostmask"
+    return None
 
 
 class Rules(Kind):
@@ -198,7 +214,7 @@ class SudoRules(Rules):
         "cn", "ipaenabledflag", "externaluser", "description", "usercategory", "hostcategory", "cmdcategory",
         "memberuser", "memberhost", "memberallowcmd", "memberdenycmd", "ipasudoopt", "ipasudorunas",
         "ipasudorunasgroup", "ipasudorunasusercategory", "ipasudorunasgroupcategory", "ipasudorunasextuser",
-        "ipasudorunasextgroup", "sudoorder", "externalhost",
+        "ipasudorunasextgroup", "sudoorder", "hostmask", "externalhost",
     )  # fmt: skip
     links = {
         "memberuser": ("user", "group"), "memberhost": ("host", "hostgroup"),
@@ -213,7 +229,7 @@ class SudoRules(Rules):
     )  # fmt: skip
     categories = {
         "usercategory": (("memberuser", "externaluser"), "user", "allowed users"),
-        "hostcategory": (("memberhost", "externalhost"), "host", "allowed hosts"),
+        "hostcategory": (("memberhost", "externalhost", "hostmask"), "host", "allowed hosts"),
         "cmdcategory": (("memberallowcmd",), "command", "allowed commands"),
     }
     attribute_categories = {
@@ -230,7 +246,23 @@ class SudoRules(Rules):
         option = Parameter("ipasudoopt", "sudooption", required=True, attribute=False)
         made = [Command(f"sudorule_{verb}_option", run, [self.key], [option, NO_MEMBERS]) for verb, run in
                 (("add", self.add_option), ("remove", self.remove_option))]  # fmt: skip
-        return super().commands() + made
+        mask = Parameter("hostmask", many=True, attribute=False, rule=no_mask)
+        for command in super().commands():
+            if command.name in ("sudorule_add_host", "sudorule_remove_host"):
+                command = replace(command, options=(*command.options, mask))
+            made.append(command)
+        return made
+
+    def after_members(self, call: Call, dn: str, options: Options, what: str) -> int:
+        given = {network(one) for one in options.get("hostmask") or []}
+        found = call.me.get(dn, ["hostmask"]) if given else None
+        if found is None:
+            return 0
+        present = {network(one) for one in found.values.get("hostmask", [])}
+        after = present | given if what == "add" else present - given
+        if after != present:
+            call.me.change(dn, [("replace", "hostMask", sorted(after) or None)])
+        return len(after ^ present)
 
     def change_member(self, call: Call, dn: str, attribute: str, kind: str, name: str, what: str) -> str:
         wrong = super().change_member(call, dn, attribute, kind, name, what)
