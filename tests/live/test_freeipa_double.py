@@ -600,6 +600,18 @@ def test_a_sudo_rule_keeps_masks_as_networks(freeipa: Lab) -> None:
     assert admin.call("sudorule_mod", "masked", hostcategory="all")["result"]["hostcategory"] == ["all"]
 
 
+def test_managers_of_services_can_t_be_delegated(freeipa: Lab) -> None:
+    admin, service = freeipa.client(), "imap/kept.it-stack.lab"
+    keeper = person_with(freeipa, "servicesservant", "Service Administrators")
+    admin.call("host_add", "kept.it-stack.lab", force=True)
+    keeper.call("service_add", service, force=True, ipakrbauthzdata=["MS-PAC"])
+    assert keeper.refused("service_mod", service, ipakrbauthzdata=["NONE"])["code"] == 2100
+    admin.call("host_add", "keeping.it-stack.lab", force=True)
+    done = keeper.call("service_add_host", service, host=["keeping.it-stack.lab"])
+    assert (done["completed"], len(done["failed"]["managedby"]["host"])) == (0, 1)
+    keeper.call("service_del", service)
+
+
 def test_descriptions_of_hbac_services_can_t_be_delegated(freeipa: Lab) -> None:
     keeper = person_with(freeipa, "servicekeeper", "HBAC Administrator")
     for kind in ("hbacsvc", "hbacsvcgroup"):

@@ -118,7 +118,7 @@ def permissions() -> list[Permission]:
         Permission("System: Manage Host Enrollment Password", HOSTS, "write", "userpassword", hosts),
         Permission("System: Add Services", SERVICES, "add", "", services),
         Permission("System: Remove Services", SERVICES, "delete", "", services),
-        Permission("System: Modify Services", SERVICES, "write", "managedby", services),
+        Permission("System: Modify Services", SERVICES, "write", "usercertificate", services),
         *_whole("System Accounts", ACCOUNTS, "System Accounts Administrators", "System Account"),
         *_whole("Hostgroups", HOST_GROUPS, "Host Group Administrators", "Hostgroup"),
         *_whole("Sudo rules", f"cn=sudorules,{SUDO}", "Sudo Administrator", "Sudo rule"),
