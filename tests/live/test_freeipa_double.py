@@ -531,6 +531,109 @@ def test_a_privilege_permits_what_an_ordinary_person_may_not(freeipa: Lab, privi
         assert person.refused("permission_mod", "System: Add Users", attrs=["cn"])["code"] in (2100, 4001)
 
 
+@pytest.mark.parametrize(
+    ("group", "title", "kind", "member"),
+    [
+        ("sudocmdgroup", "Sudo Command Group", "sudocmd", "/usr/bin/Grouped"),
+        ("hbacsvcgroup", "HBAC service group", "hbacsvc", "grouped"),
+    ],
+)
+def test_what_rules_are_made_of_is_grouped(
+    freeipa: Lab, group: str, title: str, kind: str, member: str
+) -> None:
+    admin = freeipa.client()
+    admin.call(f"{kind}_add", member)
+    added = admin.call(f"{group}_add", "Grouping", description="A")
+    assert added["summary"] == f'Added {title} "grouping"'
+    assert added["result"]["cn"] == ["grouping"]
+    changed = admin.call(f"{group}_add_member", "grouping", **{kind: [member, "nosuch"]})
+    assert changed["completed"] == 1
+    assert changed["failed"] == {"member": {kind: [["nosuch", "no such entry"]]}}
+    assert changed["result"][f"member_{kind}"] == [member]
+    again = admin.call(f"{group}_add_member", "grouping", **{kind: [member]})
+    assert again["failed"] == {"member": {kind: [[member, "This entry is already a member"]]}}
+    assert admin.call(f"{kind}_show", member)["result"][f"memberof_{group}"] == ["grouping"]
+    found = admin.call(f"{group}_find", "ouping", no_members=False)
+    assert (found["summary"], found["result"][0][f"member_{kind}"]) == (f"1 {title} matched", [member])
+    assert f"member_{kind}" not in admin.call(f"{group}_find", "ouping")["result"][0]
+    gone = admin.call(f"{group}_remove_member", "grouping", **{kind: [member]})
+    assert gone["completed"] == 1 and f"member_{kind}" not in gone["result"]
+    again = admin.call(f"{group}_remove_member", "grouping", **{kind: [member]})
+    assert again["failed"] == {"member": {kind: [[member, "This entry is not a member"]]}}
+    # Whoever is removed leaves the group by that.
+    admin.call(f"{group}_add_member", "grouping", **{kind: [member]})
+    admin.call(f"{kind}_del", member)
+    assert f"member_{kind}" not in admin.call(f"{group}_show", "grouping")["result"]
+    assert admin.call(f"{group}_del", "GROUPING")["summary"] == f'Deleted {title} "grouping"'
+
+
+def test_hosts_manage_services(freeipa: Lab) -> None:
+    admin = freeipa.client()
+    for host in ("serving.it-stack.lab", "managing.it-stack.lab"):
+        admin.call("host_add", host, force=True)
+    admin.call("service_add", "HTTP/serving.it-stack.lab", force=True)
+    hosts = {"host": ["Managing.it-stack.lab", "nosuch.it-stack.lab"]}
+    changed = admin.call("service_add_host", "HTTP/serving.it-stack.lab", **hosts)
+    assert changed["completed"] == 1
+    assert changed["failed"] == {"managedby": {"host": [["nosuch.it-stack.lab", "no such entry"]]}}
+    managers = changed["result"]["managedby_host"]
+    assert sorted(managers) == ["managing.it-stack.lab", "serving.it-stack.lab"]
+    hosts = {"host": ["managing.it-stack.lab"]}
+    changed = admin.call("service_remove_host", "HTTP/serving.it-stack.lab", **hosts)
+    assert (changed["completed"], changed["result"]["managedby_host"]) == (1, ["serving.it-stack.lab"])
+
+
+def test_a_sudo_rule_keeps_masks_as_networks(freeipa: Lab) -> None:
+    admin = freeipa.client()
+    admin.call("sudorule_add", "masked")
+    changed = admin.call("sudorule_add_host", "masked", hostmask=["192.0.2.7/24", "10.0.0.1"])
+    assert (changed["completed"], changed["failed"]) == (2, {"memberhost": {"host": [], "hostgroup": []}})
+    assert sorted(changed["result"]["hostmask"]) == ["10.0.0.1/32", "192.0.2.0/24"]
+    # One that is there already is no failure.
+    assert admin.call("sudorule_add_host", "masked", hostmask=["192.0.2.9/24"])["completed"] == 0
+    error = admin.refused("sudorule_add_host", "masked", hostmask=["web"])
+    assert (error["code"], error["data"]) == (3009, {"name": "hostmask", "error": "invalid hostmask"})
+    assert admin.refused("sudorule_mod", "masked", hostcategory="all")["code"] == 4303
+    masks = ["10.0.0.1/32", "192.0.2.1/24"]
+    changed = admin.call("sudorule_remove_host", "masked", hostmask=masks)
+    assert changed["completed"] == 2 and "hostmask" not in changed["result"]
+    assert admin.call("sudorule_mod", "masked", hostcategory="all")["result"]["hostcategory"] == ["all"]
+
+
+def test_managers_of_services_can_t_be_delegated(freeipa: Lab) -> None:
+    admin, service = freeipa.client(), "imap/kept.it-stack.lab"
+    keeper = person_with(freeipa, "servicesservant", "Service Administrators")
+    admin.call("host_add", "kept.it-stack.lab", force=True)
+    keeper.call("service_add", service, force=True, ipakrbauthzdata=["MS-PAC"])
+    assert keeper.refused("service_mod", service, ipakrbauthzdata=["NONE"])["code"] == 2100
+    admin.call("host_add", "keeping.it-stack.lab", force=True)
+    done = keeper.call("service_add_host", service, host=["keeping.it-stack.lab"])
+    assert (done["completed"], len(done["failed"]["managedby"]["host"])) == (0, 1)
+    keeper.call("service_del", service)
+
+
+def test_descriptions_of_hbac_services_can_t_be_delegated(freeipa: Lab) -> None:
+    keeper = person_with(freeipa, "servicekeeper", "HBAC Administrator")
+    for kind in ("hbacsvc", "hbacsvcgroup"):
+        keeper.call(f"{kind}_add", "keepers", description="A")
+        assert keeper.refused(f"{kind}_mod", "keepers", description="B")["code"] == 2100
+    assert keeper.call("hbacsvcgroup_add_member", "keepers", hbacsvc=["keepers"])["completed"] == 1
+    for kind in ("hbacsvc", "hbacsvcgroup"):
+        keeper.call(f"{kind}_del", "keepers")
+
+
+def test_a_server_without_an_authority_says_so(freeipa: Lab) -> None:
+    answer = freeipa.client().call("ca_is_enabled")
+    assert answer == {"result": False, "value": None, "summary": None}
+
+
+def test_a_person_s_own_group_stays(freeipa: Lab) -> None:
+    admin = freeipa.client()
+    admin.call("user_add", "grouped", givenname="A", sn="B")
+    error = admin.refused("group_del", "grouped")
+    assert (error["code"], error["name"]) == (4020, "ManagedGroupError")
+
+
 def test_the_log_holds_no_password(freeipa: Lab) -> None:
     canary = "Canary-pass-7351"
     admin = freeipa.client()

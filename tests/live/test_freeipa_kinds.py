@@ -14,9 +14,6 @@ from salt_itstack.services.freeipa.resources import KINDS
 
 pytest_plugins = ("freeipa_fixtures", "freeipa_minion")
 
-#: What the double doesn't offer yet.
-NOT_YET = {"sudo_command_group", "hbac_service", "hbac_service_group"}
-
 #: For each kind: what is declared, what somebody changes by hand, and which fields that moves.
 CASES = {
     "user": (
@@ -41,9 +38,13 @@ CASES = {
         {"description", "hostgroups"},
     ),
     "service": (
-        "{x}/standing.it-stack.lab", {"authorization_data": ["MS-PAC"], "force": True},
-        [("service_mod", {"ipakrbauthzdata": ["NONE"]})],
-        {"authorization_data"},
+        "{x}/standing.it-stack.lab",
+        {"authorization_data": ["MS-PAC"], "managed_by": ["Helping.it-stack.lab"], "force": True},
+        [
+            ("service_mod", {"ipakrbauthzdata": ["NONE"]}),
+            ("service_remove_host", {"host": ["helping.it-stack.lab"]}),
+        ],
+        {"authorization_data", "managed_by"},
     ),
     "system_account": (
         "{x}", {"password": BIND_PASSWORD, "description": "A", "enabled": False},
@@ -55,43 +56,58 @@ CASES = {
     ),
     "sudo_command_group": (
         "{x}", {"description": "A", "commands": ["/usr/bin/standing"]},
-        [("sudocmdgroup_remove_member", {"sudocmd": ["/usr/bin/standing"]})], {"commands"},
+        [
+            ("sudocmdgroup_mod", {"description": "B"}),
+            ("sudocmdgroup_remove_member", {"sudocmd": ["/usr/bin/standing"]}),
+        ],
+        {"description", "commands"},
     ),
     "sudo_rule": (
         "Rule {x}",
         {
             "description": "A", "enabled": False, "users": ["Admin"], "groups": ["standing"],
             "hosts": ["standing.it-stack.lab"], "hostgroups": ["standing"],
-            "allow_commands": ["/usr/bin/standing"], "run_as_external_users": ["root"],
+            "host_masks": ["192.0.2.7/24", "2001:DB8::1"],
+            "allow_commands": ["/usr/bin/standing"], "deny_command_groups": ["Standing"],
+            "run_as_external_users": ["root"],
             "options": ["!authenticate", "log_input"],
         },
         [
             ("sudorule_mod", {"description": "B"}), ("sudorule_enable", {}),
             ("sudorule_remove_user", {"user": ["admin"]}),
-            ("sudorule_remove_host", {"hostgroup": ["standing"]}),
+            ("sudorule_remove_host", {"hostgroup": ["standing"], "hostmask": ["192.0.2.0/24"]}),
             ("sudorule_remove_runasuser", {"user": ["root"]}),
             ("sudorule_remove_option", {"ipasudoopt": "log_input"}),
+            ("sudorule_remove_deny_command", {"sudocmdgroup": ["standing"]}),
         ],
-        {"description", "enabled", "users", "hostgroups", "run_as_external_users", "options"},
+        {
+            "description", "enabled", "users", "hostgroups", "run_as_external_users", "options",
+            "deny_command_groups", "host_masks",
+        },
     ),
     "hbac_service": (
         "{x}", {"description": "A"}, [("hbacsvc_mod", {"description": "B"})], {"description"},
     ),
     "hbac_service_group": (
-        "{x}", {"description": "A", "services": ["sshd"]},
-        [("hbacsvcgroup_remove_member", {"hbacsvc": ["sshd"]})], {"services"},
+        "{x}", {"description": "A", "services": ["sshd", "Login"]},
+        [
+            ("hbacsvcgroup_mod", {"description": "B"}),
+            ("hbacsvcgroup_remove_member", {"hbacsvc": ["login"]}),
+        ],
+        {"description", "services"},
     ),
     "hbac_rule": (
         "Rule {x}",
         {
             "description": "A", "user_category": "all", "hostgroups": ["standing"],
-            "services": ["sshd", "Sudo"],
+            "services": ["sshd", "Sudo"], "service_groups": ["FTP"],
         },
         [
             ("hbacrule_mod", {"usercategory": ""}), ("hbacrule_add_user", {"user": ["admin"]}),
-            ("hbacrule_remove_user", {"user": ["admin"]}), ("hbacrule_remove_service", {"hbacsvc": ["sudo"]}),
+            ("hbacrule_remove_user", {"user": ["admin"]}),
+            ("hbacrule_remove_service", {"hbacsvc": ["sudo"], "hbacsvcgroup": ["ftp"]}),
         ],
-        {"user_category", "services"},
+        {"user_category", "services", "service_groups"},
     ),
     "role": (
         "Role {x}", {"description": "A", "privileges": ["User Administrators"], "groups": ["standing"]},
@@ -135,12 +151,14 @@ def standing(freeipa):
     client = freeipa.client()
     client.attempt("group_add", "standing")
     client.attempt("host_add", "standing.it-stack.lab", force=True)
+    client.attempt("host_add", "helping.it-stack.lab", force=True)
     client.attempt("hostgroup_add", "standing")
     client.attempt("sudocmd_add", "/usr/bin/standing")
+    client.attempt("sudocmdgroup_add", "standing")
 
 
 @pytest.mark.usefixtures("standing")
-@pytest.mark.parametrize("kind", [kind for kind in CASES if kind not in NOT_YET])
+@pytest.mark.parametrize("kind", CASES)
 def test_each_kind_is_made_mended_and_removed(minion, admin, sent, name, kind):
     pattern, wanted, drift, moved = CASES[kind]
     key = pattern.format(x=name)
@@ -158,7 +176,7 @@ def test_each_kind_is_made_mended_and_removed(minion, admin, sent, name, kind):
     assert admin.refused(f"{KINDS[kind].command}_show", key)["code"] == 4001
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CASES if kind not in NOT_YET])
+@pytest.mark.parametrize("kind", CASES)
 @pytest.mark.parametrize("wrong", ["password", "address"])
 def test_each_kind_fails_cleanly_without_a_way_in(minion, name, kind, wrong):
     change = {"password": {"password": "Canary-wrong"}, "address": {"address": "127.0.99.1:1"}}[wrong]
@@ -184,10 +202,6 @@ def test_the_arguments_of_states_are_the_fields_of_their_kinds():
 def _examples():
     plugin = next(one for one in plugins.plugins("states") if one.name == "itstack_freeipa")
     for function in plugin.functions:
-        if function.name.removesuffix("_absent").removesuffix("_present") in {
-            word for kind in NOT_YET for word in (kind, KINDS[kind].plural)
-        }:
-            continue
         for text in plugins.examples(function.docstring):
             for identity, state in yaml.safe_load(text).items():
                 ((name, arguments),) = state.items()
@@ -205,10 +219,6 @@ def test_the_examples_of_states_work_one_after_the_other(minion):
             .replace("secret://freeipa-odoo", BIND_PASSWORD)
             .replace("[reading]", "[]")
         )
-        if function.startswith("sudo_rule") and "sudo_command_group" in NOT_YET:
-            arguments.pop("allow_command_groups", None)
-        if function.startswith("hbac_rule") and "hbac_service" in NOT_YET:
-            arguments.pop("service_groups", None)
         predicted = minion.state(function, name, test=True, **arguments)
         first = minion.state(function, name, **arguments)
         assert first["result"] is True, (function, first)
@@ -216,7 +226,7 @@ def test_the_examples_of_states_work_one_after_the_other(minion):
         again = minion.state(function, name, **arguments)
         assert (again["result"], again["changes"]) == (True, {}), (function, again)
         ran += 1
-    assert ran >= 3 * (len(KINDS) - len(NOT_YET))
+    assert ran >= 3 * len(KINDS)
 
 
 @pytest.fixture
@@ -294,6 +304,8 @@ def test_the_examples_of_the_page_work(minion):
         ({"users": ["ghost"]}, "users", "external_users"),
         ({"groups": ["ghosts"]}, "groups", "correct it"),
         ({"hosts": ["ghost.it-stack.lab"]}, "hosts", "external_hosts"),
+        ({"host_masks": ["web"]}, "host_masks", "192.0.2.0/24"),
+        ({"host_category": "all", "host_masks": ["::1"]}, "host_masks", "host_category is all"),
         ({"run_as_users": ["root"]}, "run_as_users", "run_as_external_users"),
         ({"run_as_groups": ["wheel"]}, "run_as_groups", "run_as_external_groups"),
         ({"external_users": ["admin"]}, "external_users", "declare it under users"),
@@ -359,6 +371,8 @@ def test_groups_of_hosts_don_t_go_in_circles(minion, admin, name):
         ("group_absent", "admins", "made this itself"),
         ("group_absent", "ipausers", "made this itself"),
         ("hbac_rule_absent", "Allow_All", "enabled: false"),
+        ("hbac_service_absent", "SSHD", "made this itself"),
+        ("hbac_service_group_absent", "sudo", "made this itself"),
         ("privilege_absent", "User Administrators", "made this itself"),
     ],
 )

@@ -217,16 +217,23 @@ GROWN = {
     "system_account": {"odoo": {"password": BIND_PASSWORD, "description": "Reads"}},
     "password_policy": {"staff": {"priority": 10, "shortest": 12}},
     "sudo_command": {"/usr/bin/less": {"description": "Reads"}, "/usr/bin/vi": {}},
+    "sudo_command_group": {"readers": {"description": "Read", "commands": ["/usr/bin/less"]}},
     "sudo_rule": {
         "less": {
             "groups": ["staff"], "host_category": "all", "allow_commands": ["/usr/bin/less"],
             "run_as_external_users": ["root"], "options": ["!authenticate"], "sudo_order": 7,
         },
-        "off": {"enabled": False, "external_users": ["ghost"]},
+        "off": {"enabled": False, "external_users": ["ghost"], "host_masks": ["192.0.2.0/24"]},
+    },
+    "hbac_service": {"cockpit": {"description": "Console"}},
+    "hbac_service_group": {
+        "web": {"description": "Consoles", "services": ["cockpit"]}, "ftp": {"services": ["cockpit"]},
     },
     "hbac_rule": {
         "allow_all": {"enabled": False},
-        "staff": {"groups": ["staff"], "hostgroups": ["web"], "services": ["sshd"]},
+        "staff": {
+            "groups": ["staff"], "hostgroups": ["web"], "services": ["sshd"], "service_groups": ["web"],
+        },
     },
     "permission": {
         "numbers": {"rights": ["write"], "type": "user", "attributes": ["mobile", "telephonenumber"]},
@@ -434,7 +441,10 @@ RIGHTS = {
     "service": "Service Administrators",
     "system_account": "System Accounts Administrators",
     "sudo_command": "Sudo Administrator",
+    "sudo_command_group": "Sudo Administrator",
     "sudo_rule": "Sudo Administrator",
+    "hbac_service": "HBAC Administrator",
+    "hbac_service_group": "HBAC Administrator",
     "hbac_rule": "HBAC Administrator",
     "role": "Delegation Administrator",
     "privilege": "Delegation Administrator",

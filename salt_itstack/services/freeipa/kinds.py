@@ -14,7 +14,7 @@ from typing import Any
 
 from ...errors import Invalid, Problem
 from ...reconcile import Changes, Field, Resource, diff
-from .values import LISTS, flag, folded, is_posix, moment, networks, number, single
+from .values import LISTS, flag, folded, is_posix, mask, masks, moment, networks, number, single
 
 
 @dataclass(frozen=True)
@@ -226,6 +226,11 @@ class Kind:
             ):
                 raise ValueError("this isn't a list of texts", "write it as [first, second]")
             texts = [str(item).strip() for item in values]
+            if spec.compare is masks:
+                try:
+                    return [mask(item) for item in texts]
+                except ValueError:
+                    raise ValueError("this isn't a list of networks", "write them as 192.0.2.0/24") from None
             return [item.lower() for item in texts] if key in self.identifiers else texts
         if isinstance(value, (list, tuple, dict)):
             raise ValueError("there can be only one value here", "write a text")

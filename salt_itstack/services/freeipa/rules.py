@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...reconcile import Field, Resource, caseless, unordered
 from .kinds import DESCRIPTION, Kind, Link
-from .values import flag, host_names, number, single
+from .values import flag, host_names, masks, number, single
 
 SUDO_COMMAND = Kind(
     name="sudo_command",
@@ -50,7 +50,7 @@ SUDO_RULE = Kind(
             "hosts": Field("memberhost_host", host_names),
             "hostgroups": Field("memberhost_hostgroup", caseless),
             "external_hosts": Field("externalhost", host_names),
-            "host_masks": Field("hostmask", unordered),
+            "host_masks": Field("hostmask", masks),
             "allow_commands": Field("memberallowcmd_sudocmd", unordered),
             "allow_command_groups": Field("memberallowcmd_sudocmdgroup", caseless),
             "deny_commands": Field("memberdenycmd_sudocmd", unordered),
@@ -108,7 +108,7 @@ HBAC_SERVICE = Kind(
     plural="hbac_services",
     command="hbacsvc",
     resource=Resource(kind="HBAC service", key="cn", fields={"description": DESCRIPTION}),
-    # install/share/default-hbac.ldif of freeipa/freeipa.
+    # install/share/bootstrap-template.ldif and install/updates/50-hbacservice.update of freeipa/freeipa.
     builtin={
         name: {}
         for name in (
@@ -129,7 +129,11 @@ HBAC_SERVICE_GROUP = Kind(
         fields={"description": DESCRIPTION, "services": Field("member_hbacsvc", caseless)},
     ),
     members={"services": Link("member", "hbacsvc")},
-    builtin={"Sudo": {"services": ["sudo", "sudo-i"]}, "ftp": {}},
+    # install/share/bootstrap-template.ldif and install/updates/50-hbacservice.update of freeipa/freeipa.
+    builtin={
+        "Sudo": {"services": ["sudo", "sudo-i"]},
+        "ftp": {"services": ["ftp", "gssftp", "proftpd", "pure-ftpd", "vsftpd"]},
+    },
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,6 +63,24 @@ def host_names(value: Any) -> Any:
     return sorted(str(_only(item)).casefold().rstrip(".") for item in value or ()) or None
 
 
+def mask(value: Any) -> str:
+    """A network as FreeIPA keeps it, without the part of a host in it. Raises :class:`ValueError`."""
+    return str(ipaddress.ip_network(str(value).strip(), strict=False))
+
+
+def masks(value: Any) -> Any:
+    """Networks in any order, with or without the part of a host in them."""
+    return sorted(_mask_or_text(item) for item in value or ()) or None
+
+
+def _mask_or_text(value: Any) -> str:
+    # Whoever wrote to the directory itself may have left anything there.
+    try:
+        return mask(value)
+    except ValueError:
+        return str(value)
+
+
 def principals(value: Any) -> Any:
     """Kerberos principals, in any order and case, with or without the realm."""
     return sorted(str(item).casefold().partition("@")[0] for item in value or ()) or None
@@ -85,4 +104,4 @@ def _is_ldap_time(value: str) -> bool:
 
 
 #: Comparisons of fields that hold several values.
-LISTS = (unordered, caseless, public_keys, host_names, principals)
+LISTS = (unordered, caseless, public_keys, host_names, masks, principals)

@@ -25,7 +25,10 @@ ROLES = "cn=roles,cn=accounts"
 PRIVILEGES = "cn=privileges,cn=pbac"
 PERMISSIONS = "cn=permissions,cn=pbac"
 SUDO = "cn=sudo"
+SUDO_COMMAND_GROUPS = f"cn=sudocmdgroups,{SUDO}"
 HBAC = "cn=hbac"
+HBAC_SERVICES = f"cn=hbacservices,{HBAC}"
+HBAC_SERVICE_GROUPS = f"cn=hbacservicegroups,{HBAC}"
 DNS = "cn=dns"
 ACCOUNTS = "cn=sysaccounts,cn=etc"
 COS_TEMPLATES = "cn=cosTemplates,cn=accounts"
@@ -115,12 +118,13 @@ def permissions() -> list[Permission]:
         Permission("System: Manage Host Enrollment Password", HOSTS, "write", "userpassword", hosts),
         Permission("System: Add Services", SERVICES, "add", "", services),
         Permission("System: Remove Services", SERVICES, "delete", "", services),
-        Permission("System: Modify Services", SERVICES, "write", "managedby", services),
+        Permission("System: Modify Services", SERVICES, "write", "usercertificate", services),
         *_whole("System Accounts", ACCOUNTS, "System Accounts Administrators", "System Account"),
         *_whole("Hostgroups", HOST_GROUPS, "Host Group Administrators", "Hostgroup"),
         *_whole("Sudo rules", f"cn=sudorules,{SUDO}", "Sudo Administrator", "Sudo rule"),
         *_whole("Sudo Commands", f"cn=sudocmds,{SUDO}", "Sudo Administrator", "Sudo Command"),
-        *_whole("HBAC Rules", HBAC, "HBAC Administrator", "HBAC Rule"),
+        *_whole("HBAC Rules", HBAC, "HBAC Administrator", "HBAC Rule", "(objectclass=ipahbacrule)"),
+        *_groups_of_rules(),
         Permission("System: Add DNS Entries", DNS, "add", "", ("DNS Administrators",)),
         Permission("System: Read DNS Entries", DNS, "read,search,compare", "*", ("DNS Administrators",)),
         Permission("System: Remove DNS Entries", DNS, "delete", "", ("DNS Administrators",)),
@@ -155,11 +159,28 @@ def _password_policies() -> Iterator[Permission]:
         yield Permission(f"System: Modify {name}", where, "write", written, keepers)
 
 
-def _whole(plural: str, where: str, privilege: str, single: str) -> list[Permission]:
+def _groups_of_rules() -> Iterator[Permission]:
+    """What rules are made of. Descriptions of HBAC services and their groups can't be delegated."""
+    keepers, sudo = ("HBAC Administrator",), ("Sudo Administrator",)
+    yield Permission("System: Add Sudo Command Group", SUDO_COMMAND_GROUPS, "add", "", sudo)
+    yield Permission("System: Delete Sudo Command Group", SUDO_COMMAND_GROUPS, "delete", "", sudo)
+    yield Permission("System: Modify Sudo Command Group", SUDO_COMMAND_GROUPS, "write", "description", sudo)
+    yield Permission(
+        "System: Manage Sudo Command Group Membership", SUDO_COMMAND_GROUPS, "write", "member", sudo
+    )
+    for what, where in (("Services", HBAC_SERVICES), ("Service Groups", HBAC_SERVICE_GROUPS)):
+        yield Permission(f"System: Add HBAC {what}", where, "add", "", keepers)
+        yield Permission(f"System: Delete HBAC {what}", where, "delete", "", keepers)
+    yield Permission(
+        "System: Manage HBAC Service Group Membership", HBAC_SERVICE_GROUPS, "write", "member", keepers
+    )
+
+
+def _whole(plural: str, where: str, privilege: str, single: str, condition: str = "") -> list[Permission]:
     """Adding, changing, removing and reading one kind of entry."""
     return [
         Permission(f"System: Add {plural}", where, "add", "", (privilege,)),
-        Permission(f"System: Modify {single}", where, "write", "*", (privilege,)),
+        Permission(f"System: Modify {single}", where, "write", "*", (privilege,), condition),
         Permission(f"System: Remove {plural}", where, "delete", "", (privilege,)),
         Permission(f"System: Read {single} Entries", where, "read,search,compare", "*", (privilege,)),
     ]

@@ -86,11 +86,6 @@ def already_posix() -> RpcError:
     return RpcError(4007, "AlreadyPosixGroup", "This is already a posix group")
 
 
-def managed_group() -> RpcError:
-    text = "Deleting a managed group is not allowed. It must be detached first."
-    return RpcError(4013, "ManagedGroupError", text)
-
-
 def already_enabled() -> RpcError:
     return RpcError(4009, "AlreadyActive", "This entry is already enabled")
 
@@ -108,6 +103,11 @@ def value_not_there(attribute: str, value: str) -> RpcError:
     return RpcError(
         4026, "AttrValueNotFound", f"{attribute} does not contain '{value}'", attr=attribute, value=value
     )
+
+
+def managed_group() -> RpcError:
+    text = "Deleting a managed group is not allowed. It must be detached first."
+    return RpcError(4020, "ManagedGroupError", text)
 
 
 def managed_policy() -> RpcError:

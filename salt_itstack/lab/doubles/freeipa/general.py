@@ -29,6 +29,7 @@ def commands() -> list[Command]:
                 [Parameter("server", kind=parameters.truth), ALL]),
         Command("config_show", config_show, [], [Parameter("rights", kind=parameters.truth), ALL, RAW]),
         Command("dns_is_enabled", dns_is_enabled),
+        Command("ca_is_enabled", ca_is_enabled),
         Command("server_role_find", server_role_find, [Parameter("criteria")],
                 [Parameter("server_server"), Parameter("role_servrole"), Parameter("status"),
                  parameters.TIME_LIMIT, parameters.SIZE_LIMIT,
@@ -72,6 +73,10 @@ def config_show(call: Call, options: Options) -> dict[str, Any]:
 
 def dns_is_enabled(call: Call, options: Options) -> dict[str, Any]:
     # Whether one of the servers answers DNS queries; zones can be kept all the same.
+    return {"result": False, "value": None, "summary": None}
+
+
+def ca_is_enabled(call: Call, options: Options) -> dict[str, Any]:
     return {"result": False, "value": None, "summary": None}
 
 

@@ -173,6 +173,7 @@ class Services(Kind):
     searched = ("krbprincipalname", "managedby", "ipakrbauthzdata")
     permission_classes = ("ipaservice",)
     links = {"managedby": ("host",), "memberof": ("role",)}
+    member_commands = (("host", "managedBy", ("host",)),)
 
     def normal_key(self, call: Call, key: Any) -> str:
         name = str(key).partition("@")[0]

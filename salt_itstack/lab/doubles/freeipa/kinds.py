@@ -208,6 +208,7 @@ class Kind(Readable):
                     failed[kind].append([name, wrong])
                 else:
                     completed += 1
+        completed += self.after_members(call, dn, options, what)
         wanted = self.wanted(options)
         result = self.answer(call, self._read(call, dn, wanted, key), wanted, options, "member")
         return {"completed": completed, "failed": {attribute.lower(): failed}, "result": {**result, "dn": dn}}
@@ -289,6 +290,10 @@ class Kind(Readable):
         self, call: Call, key: str, dn: str, options: Options, attribute: str, kinds: Sequence[str], what: str
     ) -> None:
         """Raise if members can't be changed now."""
+
+    def after_members(self, call: Call, dn: str, options: Options, what: str) -> int:
+        """Let in or out what else the options name. Returns how many of that were no member, or were one."""
+        return 0
 
     def before_owners(self, call: Call, kind: str, names: Sequence[str]) -> None:
         """Raise if this entry can't be let into others now."""

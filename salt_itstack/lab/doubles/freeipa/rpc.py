@@ -18,7 +18,14 @@ from salt_itstack.lab.doubles.freeipa.parameters import Parameter, anything
 from salt_itstack.lab.doubles.freeipa.people import People
 from salt_itstack.lab.doubles.freeipa.policies import Policies
 from salt_itstack.lab.doubles.freeipa.roles import Permissions, Privileges, Roles
-from salt_itstack.lab.doubles.freeipa.rules import AccessRules, AccessServices, SudoCommands, SudoRules
+from salt_itstack.lab.doubles.freeipa.rules import (
+    AccessRules,
+    AccessServiceGroups,
+    AccessServices,
+    SudoCommandGroups,
+    SudoCommands,
+    SudoRules,
+)
 from salt_itstack.lab.doubles.freeipa.store import Directory
 from salt_itstack.lab.doubles.freeipa.values import decode, encode
 
@@ -30,9 +37,9 @@ UNSAID = (2, 51)
 def kinds() -> dict[str, Kind]:
     """The kinds of entries that the double offers, by the prefix of their commands."""
     made: list[Kind] = [
-        People(), Groups(), Accounts(), Hosts(), HostGroups(), Services(), SudoCommands(), SudoRules(),
-        AccessRules(),
-        AccessServices(), Roles(), Privileges(), Permissions(), Policies(), Zones(), Records(),
+        People(), Groups(), Accounts(), Hosts(), HostGroups(), Services(), SudoCommands(),
+        SudoCommandGroups(), SudoRules(), AccessRules(), AccessServices(), AccessServiceGroups(),
+        Roles(), Privileges(), Permissions(), Policies(), Zones(), Records(),
     ]  # fmt: skip
     return {kind.name: kind for kind in made}
 

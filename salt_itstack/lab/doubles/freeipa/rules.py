@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from salt_itstack.lab.doubles.freeipa import access, errors
@@ -15,6 +17,20 @@ from salt_itstack.lab.doubles.freeipa.store import Found
 
 def category(name: str, cli: str) -> Parameter:
     return Parameter(name, cli, rule=lambda value: None if value == "all" else "must be 'all'")
+
+
+def network(value: str) -> str:
+    """A network as it's kept: without the part of a host in it."""
+    return str(ipaddress.ip_network(value, strict=False))
+
+
+def no_mask(value: str) -> str | None:
+    """What is wrong with a mask of hosts."""
+    try:
+        network(value)
+    except ValueError:
+        return "invalid hostmask"
+    return None
 
 
 class Rules(Kind):
@@ -115,13 +131,40 @@ class AccessRules(Rules):
 
 
 class AccessServices(Kind):
-    """Services that access rules name. Only to be named: there are no commands for them here."""
+    """https://github.com/freeipa/freeipa/blob/master/ipaserver/plugins/hbacsvc.py"""
 
-    name, label = "hbacsvc", "HBAC service"
-    container = "cn=hbacservices,cn=hbac"
+    name = "hbacsvc"
+    label = title = "HBAC service"
+    titles = "HBAC services"
+    container = access.HBAC_SERVICES
+    key = Parameter("cn", "service", required=True, shape=str.lower)
+    attributes = words("description:desc")
+    classes = ("ipaobject", "ipahbacservice")
+    permission_classes = ("ipahbacservice",)
+    defaults = ("cn", "description", "memberof")
+    links = {"memberof": ("hbacsvcgroup",)}
 
-    def commands(self) -> list[Command]:
-        return []
+    def normal_key(self, call: Call, key: Any) -> str:
+        return str(key).lower()
+
+
+class AccessServiceGroups(Kind):
+    """https://github.com/freeipa/freeipa/blob/master/ipaserver/plugins/hbacsvcgroup.py"""
+
+    name = "hbacsvcgroup"
+    label = title = "HBAC service group"
+    titles = "HBAC service groups"
+    container = access.HBAC_SERVICE_GROUPS
+    key = Parameter("cn", "name", required=True, shape=str.lower)
+    attributes = words("description:desc")
+    classes = ("ipaobject", "ipahbacservicegroup")
+    permission_classes = ("ipahbacservicegroup",)
+    defaults = ("cn", "description", "member")
+    links = {"member": ("hbacsvc",)}
+    member_commands = (("member", "member", ("hbacsvc",)),)
+
+    def normal_key(self, call: Call, key: Any) -> str:
+        return str(key).lower()
 
 
 class SudoCommands(Kind):
@@ -135,6 +178,25 @@ class SudoCommands(Kind):
     searched = ("sudocmd", "description")
     links = {"memberof": ("sudocmdgroup",)}
     by_number = True
+
+
+class SudoCommandGroups(Kind):
+    """https://github.com/freeipa/freeipa/blob/master/ipaserver/plugins/sudocmdgroup.py"""
+
+    name, label, title, titles = (
+        "sudocmdgroup", "sudo command group", "Sudo Command Group", "Sudo Command Groups",
+    )  # fmt: skip
+    container = access.SUDO_COMMAND_GROUPS
+    key = Parameter("cn", "sudocmdgroup_name", required=True, shape=str.lower)
+    attributes = words("description:desc")
+    classes = ("ipaobject", "ipasudocmdgrp")
+    permission_classes = ("ipasudocmdgrp",)
+    defaults = ("cn", "description", "member")
+    links = {"member": ("sudocmd",)}
+    member_commands = (("member", "member", ("sudocmd",)),)
+
+    def normal_key(self, call: Call, key: Any) -> str:
+        return str(key).lower()
 
 
 class SudoRules(Rules):
@@ -152,7 +214,7 @@ class SudoRules(Rules):
         "cn", "ipaenabledflag", "externaluser", "description", "usercategory", "hostcategory", "cmdcategory",
         "memberuser", "memberhost", "memberallowcmd", "memberdenycmd", "ipasudoopt", "ipasudorunas",
         "ipasudorunasgroup", "ipasudorunasusercategory", "ipasudorunasgroupcategory", "ipasudorunasextuser",
-        "ipasudorunasextgroup", "sudoorder", "externalhost",
+        "ipasudorunasextgroup", "sudoorder", "hostmask", "externalhost",
     )  # fmt: skip
     links = {
         "memberuser": ("user", "group"), "memberhost": ("host", "hostgroup"),
@@ -167,7 +229,7 @@ class SudoRules(Rules):
     )  # fmt: skip
     categories = {
         "usercategory": (("memberuser", "externaluser"), "user", "allowed users"),
-        "hostcategory": (("memberhost", "externalhost"), "host", "allowed hosts"),
+        "hostcategory": (("memberhost", "externalhost", "hostmask"), "host", "allowed hosts"),
         "cmdcategory": (("memberallowcmd",), "command", "allowed commands"),
     }
     attribute_categories = {
@@ -184,7 +246,23 @@ class SudoRules(Rules):
         option = Parameter("ipasudoopt", "sudooption", required=True, attribute=False)
         made = [Command(f"sudorule_{verb}_option", run, [self.key], [option, NO_MEMBERS]) for verb, run in
                 (("add", self.add_option), ("remove", self.remove_option))]  # fmt: skip
-        return super().commands() + made
+        mask = Parameter("hostmask", many=True, attribute=False, rule=no_mask)
+        for command in super().commands():
+            if command.name in ("sudorule_add_host", "sudorule_remove_host"):
+                command = replace(command, options=(*command.options, mask))
+            made.append(command)
+        return made
+
+    def after_members(self, call: Call, dn: str, options: Options, what: str) -> int:
+        given = {network(one) for one in options.get("hostmask") or []}
+        found = call.me.get(dn, ["hostmask"]) if given else None
+        if found is None:
+            return 0
+        present = {network(one) for one in found.values.get("hostmask", [])}
+        after = present | given if what == "add" else present - given
+        if after != present:
+            call.me.change(dn, [("replace", "hostMask", sorted(after) or None)])
+        return len(after ^ present)
 
     def change_member(self, call: Call, dn: str, attribute: str, kind: str, name: str, what: str) -> str:
         wrong = super().change_member(call, dn, attribute, kind, name, what)

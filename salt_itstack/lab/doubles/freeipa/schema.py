@@ -49,9 +49,9 @@ ATTRIBUTES: dict[str, tuple[tuple[str, str, str], str]] = {
     },
     **{
         name: (TEXT, "")
-        for name in ("externalHost", "externalUser", "ipaSudoRunAsExtUser", "ipaSudoRunAsExtGroup",
-                     "ipaKrbAuthzData", "ipaConfigString", "ipaPermissionType", "ipaPermRight",
-                     "ipaPermIncludedAttr", "ipaPermExcludedAttr", "ipaPermDefaultAttr",
+        for name in ("externalHost", "externalUser", "hostMask", "ipaSudoRunAsExtUser",
+                     "ipaSudoRunAsExtGroup", "ipaKrbAuthzData", "ipaConfigString", "ipaPermissionType",
+                     "ipaPermRight", "ipaPermIncludedAttr", "ipaPermExcludedAttr", "ipaPermDefaultAttr",
                      "ipaPermTargetFilter", "ipaCertMapData",
                      "ipaUserAuthType", "idnsForwarders", "nisDomainName", "fqdn")
     },
@@ -129,8 +129,8 @@ CLASSES: dict[str, tuple[str, str, str, str]] = {
     "ipaHBACServiceGroup": ("nestedGroup", "STRUCTURAL", "", ""),
     "ipaSudoRule": (
         "ipaAssociation", "STRUCTURAL", "",
-        "externalUser memberAllowCmd memberDenyCmd cmdCategory ipaSudoOpt ipaSudoRunAs ipaSudoRunAsGroup"
-        " ipaSudoRunAsExtUser ipaSudoRunAsExtGroup ipaSudoRunAsUserCategory"
+        "externalUser hostMask memberAllowCmd memberDenyCmd cmdCategory ipaSudoOpt ipaSudoRunAs"
+        " ipaSudoRunAsGroup ipaSudoRunAsExtUser ipaSudoRunAsExtGroup ipaSudoRunAsUserCategory"
         " ipaSudoRunAsGroupCategory sudoOrder",
     ),
     "ipaSudoCmd": ("ipaObject", "STRUCTURAL", "sudoCmd", "memberOf description"),

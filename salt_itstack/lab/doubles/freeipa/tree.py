@@ -15,8 +15,8 @@ CONTAINERS = (
     "cn=accounts", access.USERS, access.GROUPS, access.HOSTS, access.HOST_GROUPS, access.SERVICES,
     access.ROLES,
     "cn=pbac", access.PRIVILEGES, access.PERMISSIONS, access.SUDO, f"cn=sudorules,{access.SUDO}",
-    f"cn=sudocmds,{access.SUDO}", f"cn=sudocmdgroups,{access.SUDO}", access.HBAC, "cn=hbacservices,cn=hbac",
-    "cn=hbacservicegroups,cn=hbac", "cn=alt", "cn=ng,cn=alt", access.DNS, "cn=kerberos", "cn=etc",
+    f"cn=sudocmds,{access.SUDO}", access.SUDO_COMMAND_GROUPS, access.HBAC, access.HBAC_SERVICES,
+    access.HBAC_SERVICE_GROUPS, "cn=alt", "cn=ng,cn=alt", access.DNS, "cn=kerberos", "cn=etc",
     access.ACCOUNTS, "cn=Managed Entries,cn=etc", "cn=Definitions,cn=Managed Entries,cn=etc",
     "cn=Templates,cn=Managed Entries,cn=etc", "cn=provisioning", "cn=accounts,cn=provisioning",
     access.COS_TEMPLATES,
@@ -28,6 +28,15 @@ HBAC_SERVICES = (
     "su-l",
     "sudo", "sudo-i", "systemd-user", "vsftpd",
 )  # fmt: skip
+# What they are called, what is said of them, and whom they hold.
+HBAC_SERVICE_GROUPS = (
+    ("Sudo", "Default group of Sudo related services", ("sudo", "sudo-i")),
+    ("ftp", "Default group of ftp related services", ("ftp", "proftpd", "pure-ftpd", "vsftpd", "gssftp")),
+)
+# Those whose description isn't their name.
+HBAC_DESCRIPTIONS = {
+    "su-l": "su with login shell", "systemd-user": "pam_systemd and systemd user@.service",
+}  # fmt: skip
 PRIVILEGES = (
     "User Administrators", "Group Administrators", "Host Administrators", "Service Administrators",
     "DNS Administrators", "Sudo Administrator", "HBAC Administrator", "System Accounts Administrators",
@@ -185,13 +194,19 @@ def _hosts_and_sudo(base: str) -> list[tuple[str, list[tuple[str, str]]]]:
     made = []
     for name in HBAC_SERVICES:
         classes = ("ipahbacservice", "ipaobject")
-        made.append(
-            (f"cn={name},cn=hbacservices,{access.HBAC}", _attributes(classes, cn=name, ipaUniqueID=_id()))
-        )
+        made.append((f"cn={name},{access.HBAC_SERVICES}", _attributes(
+            classes, cn=name, ipaUniqueID=_id(), description=HBAC_DESCRIPTIONS.get(name, name),
+        )))  # fmt: skip
+    for name, description, services in HBAC_SERVICE_GROUPS:
+        made.append((f"cn={name},{access.HBAC_SERVICE_GROUPS}", _attributes(
+            ("ipaobject", "ipahbacservicegroup", "nestedGroup", "groupOfNames", "top"),
+            cn=name, ipaUniqueID=_id(), description=description,
+            member=[f"cn={one},{access.HBAC_SERVICES},{base}" for one in services],
+        )))  # fmt: skip
     for name, description, more in (
         ("allow_all", "Allow all users to access any host from any host", {"serviceCategory": "all"}),
         ("allow_systemd-user", "Allow pam_systemd to run user@.service to create a system user session",
-         {"memberService": f"cn=systemd-user,cn=hbacservices,{access.HBAC},{base}"}),
+         {"memberService": f"cn=systemd-user,{access.HBAC_SERVICES},{base}"}),
     ):  # fmt: skip
         identity = _id()
         made.append((f"ipaUniqueID={identity},{access.HBAC}", _attributes(
