@@ -42,12 +42,17 @@ from salt_itstack.reconcile import forget, snapshot
 from salt_itstack.secrets import fingerprint
 from salt_itstack.services.keycloak import (
     accounts,
+    actions,
     clients,
     describing,
     directory,
+    flows,
     groups,
     mappers,
+    masked,
     plans,
+    profiles,
+    providers,
     realms,
     roles,
     scopes,
@@ -532,6 +537,176 @@ def client_roles_apply(realm, client, roles, exclusive=False, limit=10, test=Fal
     """
     view = _view(profile)
     return _apply_set(view, realm, sets.role_set(view, realm, client), roles, exclusive, limit, test)
+
+
+def user_profile_apply(
+    realm,
+    attributes=None,
+    groups=None,
+    unmanaged_attribute_policy=None,
+    exclusive=False,
+    test=False,
+    profile="keycloak",
+):
+    """
+    Bring a realm's user profile to the given shape and return what changed.
+
+    The arguments are those of the state :py:func:`itstack_keycloak.user_profile_present`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.user_profile_apply it-stack \\
+            attributes='{department: {permissions: {view: [admin, user], edit: [admin]}}}' test=True
+    """
+    wanted = profiles.profile_wanted(attributes, groups, unmanaged_attribute_policy, exclusive)
+    return profiles.apply_profile(_view(profile), realm, wanted, test)
+
+
+def user_profile_attribute_remove(name, realm, test=False, profile="keycloak"):
+    """
+    Take an attribute out of a realm's user profile, and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.user_profile_attribute_remove department it-stack
+    """
+    return profiles.remove_attribute(_view(profile), realm, name, test)
+
+
+def required_action_apply(name, realm, test=False, profile="keycloak", **fields):
+    """
+    Register a required action, bring it to the given shape, and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.required_action_apply TERMS_AND_CONDITIONS it-stack enabled=True
+    """
+    return actions.apply_action(_view(profile), realm, name, plugin.own_arguments(fields), test)
+
+
+def required_action_remove(name, realm, test=False, profile="keycloak"):
+    """
+    Take a required action out of a realm, and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.required_action_remove delete_account it-stack
+    """
+    return actions.remove_action(_view(profile), realm, name, test)
+
+
+def _marks():
+    return masked.Marks(
+        known=lambda name, value: fingerprint.known(__opts__, name, value),
+        remember=lambda name, value: fingerprint.remember(__opts__, name, value),
+        forget=lambda name: fingerprint.forget(__opts__, name),
+    )
+
+
+def _mark(profile, realm, kind, name):
+    return f"keycloak/{_settings(profile)['url'].rstrip('/')}/{realm}/{kind}/{name}"
+
+
+def flow_copy_apply(name, realm, copy_of, executions=None, test=False, profile="keycloak", **fields):
+    """
+    Make a copy of an authentication flow, bring it to the given shape, and return what changed.
+
+    The arguments are those of the state :py:func:`itstack_keycloak.flow_copy_present`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.flow_copy_apply 'our browser' it-stack browser \\
+            executions='[{provider: auth-spnego, requirement: ALTERNATIVE}]' test=True
+    """
+    executions, paths = plugin.opened(executions, __opts__, __pillar__)
+    # The items of a list share a path, so a setting that is a reference somewhere is hidden everywhere.
+    secret = {path[-1] for path in paths}
+    hidden = dict.fromkeys(range(len(executions or ())), secret)
+    wanted = flows.flow_wanted(name, copy_of, executions, plugin.own_arguments(fields), hidden)
+    mark = _mark(profile, realm, "flow", name)
+    return flows.apply_flow(_view(profile), realm, name, wanted, mark, _marks(), test)
+
+
+def flow_remove(name, realm, test=False, profile="keycloak"):
+    """
+    Delete an authentication flow that isn't used and isn't built in, and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.flow_remove 'our browser' it-stack
+    """
+    return flows.remove_flow(_view(profile), realm, name, test)
+
+
+def flow_bindings_apply(realm, test=False, profile="keycloak", **fields):
+    """
+    Say which authentication flow a realm uses for what, and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.flow_bindings_apply it-stack browser='our browser'
+    """
+    return flows.apply_bindings(_view(profile), realm, plugin.own_arguments(fields), test)
+
+
+def identity_provider_apply(
+    name,
+    realm,
+    config=None,
+    mappers=None,
+    exclusive_mappers=False,
+    test=False,
+    profile="keycloak",
+    **fields,
+):
+    """
+    Bring an identity provider to the given shape and return what changed.
+
+    The arguments are those of the state :py:func:`itstack_keycloak.identity_provider_present`.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.identity_provider_apply github it-stack type=github \\
+            config='{clientId: it-stack, clientSecret: "secret://keycloak-github"}'
+    """
+    config, paths = plugin.opened(config, __opts__, __pillar__)
+    wanted = providers.provider_wanted(
+        name, plugin.own_arguments(fields), config, mappers, {path[-1] for path in paths}
+    )
+    mark = _mark(profile, realm, "provider", name)
+    return providers.apply_provider(
+        _view(profile), realm, name, wanted, mark, _marks(), exclusive_mappers, test
+    )  # fmt: skip
+
+
+def identity_provider_remove(name, realm, test=False, profile="keycloak"):
+    """
+    Delete an identity provider with people's links to it, and return what changed.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt keycloak-host itstack_keycloak.identity_provider_remove github it-stack
+    """
+    mark = _mark(profile, realm, "provider", name)
+    return providers.remove_provider(_view(profile), realm, name, mark, _marks(), test)
 
 
 def federation_apply(

@@ -1,6 +1,6 @@
 """
-States for a Keycloak server: its account for us, realms, clients and their scopes, mappers, roles, groups,
-federations.
+States for a Keycloak server: its account for us, realms, clients and their scopes, mappers, roles, groups, user
+profiles, required actions, authentication flows, identity providers, federations.
 
 .. code-block:: yaml
 
@@ -52,8 +52,8 @@ else:
 from salt_itstack import plugin
 from salt_itstack.errors import ItstackError
 from salt_itstack.reconcile import converge
+from salt_itstack.services.keycloak import actions, flows, profiles, providers, realms, scopes
 from salt_itstack.services.keycloak import mappers as protocol_mappers
-from salt_itstack.services.keycloak import realms, scopes
 from salt_itstack.services.keycloak.clients import predicted_client
 from salt_itstack.services.keycloak.federation import Federation
 from salt_itstack.services.keycloak.groups import predicted_group
@@ -779,6 +779,339 @@ def client_roles_present(name, realm, client, roles, exclusive=False, limit=10, 
         name, "client_roles_apply", "roles", roles, profile, {**own, **plugin.own_arguments(kwargs)},
         lambda fields: predicted_role(_given(fields, "exclusive")),
     )  # fmt: skip
+
+
+def user_profile_present(
+    name,
+    realm,
+    attributes=None,
+    groups=None,
+    unmanaged_attribute_policy=None,
+    exclusive=False,
+    profile="keycloak",
+    **kwargs,
+):
+    """
+    Ensure that a realm's user profile has the given attributes and groups.
+
+    name
+        For the report only: a realm has one user profile.
+    realm
+        The realm.
+    attributes
+        Definitions by the attribute's name. Each is declared as a whole: what a definition doesn't say isn't
+        there. New ones come last. A definition has ``display_name``; ``group`` (one of the profile's);
+        ``required`` (``true``: for everybody; or ``{roles: [user, admin], scopes: [...]}``); ``permissions``
+        (``{view: [...], edit: [...]}`` of ``admin`` and ``user``; without them nobody sees it);
+        ``selector`` (``{scopes: [...]}``: asked for only where a client wants one of these);
+        ``validations`` (settings by the validation's name); ``annotations``; ``multivalued``;
+        ``default_value``.
+    groups
+        Definitions by the group's name, each as a whole: ``display_header``, ``display_description``,
+        ``annotations``.
+    unmanaged_attribute_policy
+        What becomes of attributes that no definition names: ``DISABLED``, ``ENABLED``, ``ADMIN_VIEW`` or
+        ``ADMIN_EDIT``.
+    exclusive
+        Whether attributes (where ``attributes`` is given) and groups (where ``groups`` is given) that aren't
+        declared are removed. ``username`` and ``email`` always stay.
+    profile
+        Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        "what is known of people":
+          itstack_keycloak.user_profile_present:
+            - realm: it-stack
+            - groups:
+                work:
+                  display_header: At work
+            - attributes:
+                department:
+                  display_name: Department
+                  group: work
+                  permissions: {view: [admin, user], edit: [admin]}
+                  validations:
+                    length: {max: 40}
+            - unmanaged_attribute_policy: ADMIN_EDIT
+    """
+    given = {
+        "attributes": attributes,
+        "groups": groups,
+        "unmanaged_attribute_policy": unmanaged_attribute_policy,
+        "exclusive": exclusive,
+    }
+    return _present(
+        name,
+        "user_profile_apply",
+        {"realm": realm, **given, **plugin.own_arguments(kwargs)},
+        profile,
+        lambda: profiles.profile_changes(
+            profiles.profile_wanted(attributes, groups, unmanaged_attribute_policy, exclusive), {}
+        ),
+    )
+
+
+def user_profile_attribute_absent(name, realm, profile="keycloak", **kwargs):
+    """
+    Ensure that a realm's user profile has no such attribute. Values that people have of it stay in the
+    database, and are seen again when the attribute is.
+
+    name
+        The attribute; ``username`` and ``email`` are refused.
+    realm
+        The realm.
+
+    .. code-block:: yaml
+
+        department:
+          itstack_keycloak.user_profile_attribute_absent:
+            - realm: it-stack
+    """
+    return _absent(name, "user_profile_attribute_remove", profile, realm=realm)
+
+
+def required_action_present(name, realm, profile="keycloak", **kwargs):
+    """
+    Ensure that a required action is registered in a realm and has the given settings.
+
+    name
+        The action's alias, such as ``CONFIGURE_TOTP`` or ``TERMS_AND_CONDITIONS``.
+    realm
+        The realm.
+    enabled
+        Whether people can be asked for it.
+    default_action
+        Whether everybody who is new has to do it.
+    priority
+        A number; small ones are asked for first.
+    display_name
+        What people see.
+    config
+        A map of settings, such as ``max_auth_age`` in seconds; those that aren't named are left alone.
+    profile
+        Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        TERMS_AND_CONDITIONS:
+          itstack_keycloak.required_action_present:
+            - realm: it-stack
+            - enabled: true
+            - default_action: true
+            - priority: 15
+    """
+    fields = plugin.own_arguments(kwargs)
+    return _present(
+        name,
+        "required_action_apply",
+        {"name": name, "realm": realm, **fields},
+        profile,
+        lambda: actions.predicted_action(fields),
+    )
+
+
+def required_action_absent(name, realm, profile="keycloak", **kwargs):
+    """
+    Ensure that a required action isn't registered in a realm, so that nobody can be asked for it.
+
+    That can be undone: :py:func:`required_action_present` registers it again. Its settings are lost, and it
+    comes last then where no priority is declared. To keep them, declare ``enabled: false`` instead.
+
+    .. code-block:: yaml
+
+        delete_account:
+          itstack_keycloak.required_action_absent:
+            - realm: it-stack
+    """
+    return _absent(name, "required_action_remove", profile, realm=realm)
+
+
+def flow_copy_present(name, realm, copy_of, executions=None, profile="keycloak", **kwargs):
+    """
+    Ensure that there is a copy of an authentication flow, and that it has the given executions.
+
+    A built-in flow is never changed: copy it, change the copy, and bind that with
+    :py:func:`flow_bindings_present`.
+
+    name
+        The copy's alias.
+    realm
+        The realm.
+    copy_of
+        The flow to start from, such as ``browser`` or ``first broker login``. Used only when the copy is
+        made: later changes of that flow aren't followed.
+    description
+        For people.
+    executions
+        A list of what has to be in the copy; all else in it is left alone. Each entry names a ``provider``
+        (such as ``auth-otp-form``), or a ``flow``: a part with more in it, by the name that it has in the
+        flow that was copied (the server puts the copy's name before it). What isn't there is added at the
+        end. Besides:
+
+        ``in``: the part that it is in. Needed for adding it there, or where the flow has several of that
+        provider; ``""`` is the top.
+        ``requirement``: ``REQUIRED``, ``ALTERNATIVE``, ``CONDITIONAL`` or ``DISABLED``. What is added is
+        disabled where nothing else is said.
+        ``priority``: a number; small ones come first within a part.
+        ``description``: of a part.
+        ``config``: a map of settings; those that aren't named are left alone. Secret ones may be references.
+        ``config_alias``: what the configuration is called; tells two of one provider in one part apart.
+    profile
+        Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        browser with a second factor:
+          itstack_keycloak.flow_copy_present:
+            - realm: it-stack
+            - copy_of: browser
+            - executions:
+                - flow: Browser - Conditional 2FA
+                  requirement: REQUIRED
+                - provider: webauthn-authenticator
+                  requirement: ALTERNATIVE
+                - provider: identity-provider-redirector
+                  config: {defaultProvider: corporate}
+    """
+    fields = plugin.own_arguments(kwargs)
+    return _present(
+        name,
+        "flow_copy_apply",
+        {"name": name, "realm": realm, "copy_of": copy_of, "executions": executions, **fields},
+        profile,
+        lambda: flows.flow_creation(flows.flow_wanted(name, copy_of, executions, fields)),
+    )
+
+
+def flow_absent(name, realm, profile="keycloak", **kwargs):
+    """
+    Ensure that a realm has no such authentication flow. Refused for built-in flows, and for one that the
+    realm, an identity provider or a client uses: bind another one there first.
+
+    .. code-block:: yaml
+
+        browser with a second factor:
+          itstack_keycloak.flow_absent:
+            - realm: it-stack
+    """
+    return _absent(name, "flow_remove", profile, realm=realm)
+
+
+def flow_bindings_present(name, realm, profile="keycloak", **kwargs):
+    """
+    Ensure that a realm uses the given authentication flows. To undo it, name the built-in ones.
+
+    name
+        For the report only.
+    realm
+        The realm.
+    browser, direct_grant, registration, reset_credentials, client_authentication, docker_authentication, \
+first_broker_login
+        Aliases of flows. The built-in ones are ``browser``, ``direct grant``, ``registration``,
+        ``reset credentials``, ``clients``, ``docker auth``, ``first broker login``.
+    profile
+        Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        "how people log in":
+          itstack_keycloak.flow_bindings_present:
+            - realm: it-stack
+            - browser: browser with a second factor
+            - reset_credentials: reset credentials
+    """
+    fields = plugin.own_arguments(kwargs)
+    return _present(
+        name,
+        "flow_bindings_apply",
+        {"realm": realm, **fields},
+        profile,
+        lambda: flows.bindings_creation(fields),
+    )
+
+
+def identity_provider_present(
+    name, realm, config=None, mappers=None, exclusive_mappers=False, profile="keycloak", **kwargs
+):
+    """
+    Ensure that people of a realm can log in by another place, and that it has the given settings.
+
+    name
+        The provider's alias, part of the address that it sends people back to.
+    realm
+        The realm.
+    type
+        ``oidc``, ``keycloak-oidc``, ``oauth2``, ``saml``, or a social one such as ``github``. It can't be
+        changed later.
+    enabled, trust_email, store_token, add_read_token_role, link_only, hide_on_login
+        Booleans, as Keycloak's own.
+    display_name
+        What people see.
+    first_broker_login_flow, post_broker_login_flow
+        Aliases of flows.
+    config
+        A map of settings by Keycloak's names, such as ``clientId``, ``authorizationUrl``,
+        ``singleSignOnServiceUrl``, ``syncMode``; those that aren't named are left alone, an empty text
+        removes one. A secret, such as ``clientSecret``, is written where another one was declared last time:
+        what somebody else changed it to can't be seen.
+    mappers
+        Mappers by name, each ``{type, config}``. Others stay, unless ``exclusive_mappers``.
+    profile
+        Name of a profile, or the profile itself.
+
+    .. code-block:: yaml
+
+        corporate:
+          itstack_keycloak.identity_provider_present:
+            - realm: it-stack
+            - type: oidc
+            - display_name: Log in with your company account
+            - trust_email: true
+            - config:
+                clientId: it-stack
+                clientSecret: secret://keycloak-corporate
+                authorizationUrl: https://login.example.org/authorize
+                tokenUrl: https://login.example.org/token
+                issuer: https://login.example.org
+                useJwksUrl: true
+                jwksUrl: https://login.example.org/keys
+                validateSignature: true
+                pkceEnabled: true
+                pkceMethod: S256
+            - mappers:
+                department:
+                  type: oidc-user-attribute-idp-mapper
+                  config: {claim: department, user.attribute: department, syncMode: FORCE}
+    """
+    fields = plugin.own_arguments(kwargs)
+    return _present(
+        name,
+        "identity_provider_apply",
+        {
+            "name": name,
+            "realm": realm,
+            "config": config,
+            "mappers": mappers,
+            "exclusive_mappers": exclusive_mappers,
+            **fields,
+        },
+        profile,
+        lambda: providers.provider_creation(providers.provider_wanted(name, fields, config, mappers)),
+    )
+
+
+def identity_provider_absent(name, realm, profile="keycloak", **kwargs):
+    """
+    Ensure that a realm has no such identity provider. People keep their accounts, and lose their links to it.
+
+    .. code-block:: yaml
+
+        corporate:
+          itstack_keycloak.identity_provider_absent:
+            - realm: it-stack
+    """
+    return _absent(name, "identity_provider_remove", profile, realm=realm)
 
 
 def federation_present(

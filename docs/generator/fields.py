@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Iterator
 
 from salt_itstack.reconcile import Field, Resource, same
@@ -28,11 +29,14 @@ def page(service: str) -> str:
 
 def resources(service: str) -> Iterator[Resource]:
     """All resources that a service's package declares."""
-    module = importlib.import_module(f"salt_itstack.services.{service}.resources")
-    for value in vars(module).values():
-        found = getattr(value, "resource", value)
-        if isinstance(found, Resource):
-            yield found
+    package = importlib.import_module(f"salt_itstack.services.{service}")
+    for module in sorted(one.name for one in pkgutil.iter_modules(package.__path__)):
+        if not module.startswith("resources"):
+            continue
+        for value in vars(importlib.import_module(f"{package.__name__}.{module}")).values():
+            found = getattr(value, "resource", value)
+            if isinstance(found, Resource):
+                yield found
 
 
 def _compared(field: Field) -> str:

@@ -309,12 +309,6 @@ class Keycloak:
         """Who was given a role directly. ``kind`` is ``users`` or ``groups``."""
         return self.http.pages(_realm(realm, *_of_client(client), "roles", name, kind), size=PAGE)
 
-    # Authentication flows
-
-    def flows(self, realm: str) -> list[Row]:
-        """The flows at the top, with their ids and aliases."""
-        return self.http.get(_realm(realm, "authentication", "flows")).data
-
     # People
 
     def user(self, realm: str, username: str) -> Row | None:
@@ -351,6 +345,132 @@ class Keycloak:
         """The groups that a person is directly in."""
         return self.http.pages(_realm(realm, "users", identifier, "groups"), size=PAGE)
 
+    # How people log in: user profile, required actions, flows, identity providers
+
+    def user_profile(self, realm: str) -> Row:
+        """The user profile: ``attributes``, ``groups``, and perhaps ``unmanagedAttributePolicy``."""
+        return self.http.get(_realm(realm, "users", "profile")).data
+
+    def update_user_profile(self, realm: str, body: Row) -> None:
+        """Replace the user profile as a whole."""
+        self.http.put(_realm(realm, "users", "profile"), json=body)
+
+    def required_actions(self, realm: str) -> list[Row]:
+        """The required actions that are registered, with their settings."""
+        return self.http.get(_authentication(realm, "required-actions")).data
+
+    def unregistered_actions(self, realm: str) -> list[Row]:
+        """The required actions that the server has and the realm doesn't: ``{providerId, name}``."""
+        return self.http.get(_authentication(realm, "unregistered-required-actions")).data
+
+    def required_action_settings(self, realm: str, alias: str) -> list[Row]:
+        """The settings that a required action knows."""
+        path = _authentication(realm, "required-actions", alias, "config-description")
+        return self.http.get(path).data["properties"]
+
+    def register_action(self, realm: str, alias: str, name: str) -> None:
+        """Register a required action; it is enabled, and the last one."""
+        body = {"providerId": alias, "name": name}
+        self.http.post(_authentication(realm, "register-required-action"), json=body)
+
+    def update_action(self, realm: str, alias: str, body: Row) -> None:
+        """Replace a required action's settings: one that is lacking becomes empty, 0 or false."""
+        self.http.put(_authentication(realm, "required-actions", alias), json=body)
+
+    def unregister_action(self, realm: str, alias: str) -> None:
+        """Take a required action out of the realm."""
+        self.http.delete(_authentication(realm, "required-actions", alias))
+
+    def flows(self, realm: str) -> list[Row]:
+        """The flows at the top, without those that are parts of others."""
+        return self.http.get(_authentication(realm, "flows")).data
+
+    def copy_flow(self, realm: str, alias: str, name: str) -> None:
+        """Copy a flow; the copies of its parts are called by the new name, a blank, and their old one."""
+        self.http.post(_authentication(realm, "flows", alias, "copy"), json={"newName": name})
+
+    def update_flow(self, realm: str, identifier: str, body: Row) -> None:
+        """Replace a flow's alias and description."""
+        self.http.put(_authentication(realm, "flows", identifier), json=body)
+
+    def delete_flow(self, realm: str, identifier: str) -> None:
+        """Delete a flow with its parts; 500 if it is bound."""
+        self.http.delete(_authentication(realm, "flows", identifier))
+
+    def executions(self, realm: str, alias: str) -> list[Row]:
+        """What a flow consists of, at all levels, in its order."""
+        return self.http.get(_authentication(realm, "flows", alias, "executions")).data
+
+    def add_execution(self, realm: str, alias: str, provider: str) -> str:
+        """Add an execution at the end of a flow or part; returns its id. It is disabled."""
+        path = _authentication(realm, "flows", alias, "executions", "execution")
+        return self.http.post(path, json={"provider": provider}).created_id()
+
+    def add_subflow(self, realm: str, alias: str, body: Row) -> str:
+        """Add a part at the end of a flow or part; returns the id of the new flow. It is disabled."""
+        path = _authentication(realm, "flows", alias, "executions", "flow")
+        return self.http.post(path, json=body).created_id()
+
+    def update_execution(self, realm: str, alias: str, body: Row) -> None:
+        """Replace requirement and priority (0 if it is lacking) of what has the ``id`` of the body."""
+        self.http.put(_authentication(realm, "flows", alias, "executions"), json=body)
+
+    def delete_execution(self, realm: str, identifier: str) -> None:
+        """Take an execution or a part out of its flow."""
+        self.http.delete(_authentication(realm, "executions", identifier))
+
+    def execution_settings(self, realm: str, provider: str) -> list[Row]:
+        """The settings that an execution of this provider knows."""
+        return self.http.get(_authentication(realm, "config-description", provider)).data["properties"]
+
+    def execution_config(self, realm: str, identifier: str) -> Row:
+        """An execution's configuration: ``{id, alias, config}``, secrets masked."""
+        return self.http.get(_authentication(realm, "config", identifier)).data
+
+    def create_execution_config(self, realm: str, execution: str, body: Row) -> None:
+        """Give an execution a configuration; one that it had is left behind without an owner."""
+        self.http.post(_authentication(realm, "executions", execution, "config"), json=body)
+
+    def update_execution_config(self, realm: str, identifier: str, body: Row) -> None:
+        """Replace a configuration, with its alias."""
+        self.http.put(_authentication(realm, "config", identifier), json=body)
+
+    def identity_providers(self, realm: str) -> list[Row]:
+        """All identity providers with their configuration, secrets masked."""
+        return self.http.pages(_provider(realm), size=PAGE)
+
+    def create_identity_provider(self, realm: str, body: Row) -> None:
+        """Create an identity provider."""
+        self.http.post(_provider(realm), json=body)
+
+    def update_identity_provider(self, realm: str, alias: str, body: Row) -> None:
+        """Replace an identity provider; a secret that is lacking is deleted, a masked one is kept."""
+        self.http.put(_provider(realm, alias), json=body)
+
+    def delete_identity_provider(self, realm: str, alias: str) -> None:
+        """Delete an identity provider with its mappers and people's links to it."""
+        self.http.delete(_provider(realm, alias))
+
+    def identity_mapper_types(self, realm: str, alias: str) -> Row:
+        """The mappers that an identity provider can have, by their type."""
+        return self.http.get(_provider(realm, alias, "mapper-types")).data
+
+    def identity_mappers(self, realm: str, alias: str) -> list[Row]:
+        """An identity provider's mappers."""
+        return self.http.get(_provider(realm, alias, "mappers")).data
+
+    def create_identity_mapper(self, realm: str, alias: str, body: Row) -> None:
+        """Add a mapper to an identity provider; any type is accepted."""
+        self.http.post(_provider(realm, alias, "mappers"), json=body)
+
+    def update_identity_mapper(self, realm: str, alias: str, identifier: str, body: Row) -> None:
+        """Replace an identity provider's mapper."""
+        self.http.put(_provider(realm, alias, "mappers", identifier), json=body)
+
+    def delete_identity_mapper(self, realm: str, alias: str, identifier: str) -> None:
+        """Remove an identity provider's mapper."""
+        self.http.delete(_provider(realm, alias, "mappers", identifier))
+
 
 def _of_client(identifier: str) -> tuple[str, ...]:
     return ("clients", identifier) if identifier else ()
@@ -358,6 +478,14 @@ def _of_client(identifier: str) -> tuple[str, ...]:
 
 def _mapped(identifier: str) -> tuple[str, ...]:
     return _of_client(identifier) or ("realm",)
+
+
+def _authentication(realm: str, *parts: str) -> str:
+    return _realm(realm, "authentication", *parts)
+
+
+def _provider(realm: str, *parts: str) -> str:
+    return _realm(realm, "identity-provider", "instances", *parts)
 
 
 def _realm(realm: str, *parts: str) -> str:

@@ -39,6 +39,11 @@ _CLIENT_ATTRIBUTES = PRIVATE_KEYS | {
 }  # fmt: skip
 _REALM_ATTRIBUTES = frozenset({"realmReusableOtpCode", "firstBrokerLoginFlowId", "client-policies.profiles",
                                "client-policies.policies", "organizationsEnabled"})  # fmt: skip
+#: What the server adds to a client at one time or another.
+_WRITTEN_BY_SERVER = {
+    "backchannel_logout_session": "true", "backchannel_logout_revoke_offline_tokens": "false",
+    "device_flow": "false", "ciba": "false",
+}  # fmt: skip
 _PREFIXES = ("webAuthnPolicy", "_browser_header", "client-policies")
 
 
@@ -223,6 +228,9 @@ def _clients(view: View, realm: str, secrets: bool, builtin: bool) -> States:
         if clients.is_own_account(view, realm, client_id):
             continue
         fields = {**_fields(CLIENT, row), **_attributes(CLIENT, row, _CLIENT_ATTRIBUTES), **_mappers(row)}
+        for name, usual in _WRITTEN_BY_SERVER.items():
+            if fields.get(name) == usual:
+                del fields[name]
         for name in ("post_logout_redirect_uris", "default_acr_values"):
             if name in fields:
                 fields[name] = joined(fields[name])

@@ -79,9 +79,7 @@ def realm_plan(view: View, realm: str, fields: Wanted, known: bool | None = None
     found = view.realm(realm)
     plan = Plan(realm)
     if found is None:
-        plan.add(
-            diff(REALM, wanted, None), lambda: view.api.create_realm({"realm": realm, **body(REALM, wanted)})
-        )
+        plan.add(diff(REALM, wanted, None), lambda: _create(view, realm, body(REALM, wanted)))
         return plan
     has_password = bool((found.get("smtpServer") or {}).get("password"))
     rewrite = ["smtp_password"] if known is False or not has_password else []
@@ -114,6 +112,14 @@ def remove_realm(view: View, realm: str, test: bool = False) -> Changes:
                     "leave it; or set auth_realm in the profile to the realm that your account is in")
         )  # fmt: skip
     return carry_out(view, realm, removal_plan(realm, lambda: view.api.delete_realm(realm)), test, *_ALL)
+
+
+def _create(view: View, realm: str, sent: dict[str, Any]) -> None:
+    view.api.create_realm({"realm": realm, **sent})
+    policy = {name: value for name, value in sent.items() if name.startswith(_OTP)}
+    made = view.api.realm(realm) if policy else None
+    if made is not None:
+        view.api.update_realm(realm, _merged(policy, made))
 
 
 def _merged(sent: dict[str, Any], found: Row) -> dict[str, Any]:

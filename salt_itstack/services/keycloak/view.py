@@ -113,6 +113,14 @@ class View:
         """Whether the whole realm is only planned, so that it reads as empty."""
         return self.planned(realm, "realm")
 
+    def listed(self, realm: str, what: str, read: Callable[[], Read], empty: Any) -> Read:
+        """
+        What ``read`` gives, read once; ``empty`` where the whole realm is only planned.
+
+        Raises :class:`Missing` where there is no such realm.
+        """
+        return self._remember((realm, what), lambda: self._of(realm, read, empty))
+
     def _groups(self, realm: str, parent: str) -> dict[str, Row]:
         self._remember((realm, "group parents"), _names).add(parent)
         return self._remember(
