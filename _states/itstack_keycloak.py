@@ -1,6 +1,6 @@
 """
-States for a Keycloak server: its account for us, realms, clients and their scopes, mappers, roles, groups, user
-profiles, required actions, authentication flows, identity providers, federations.
+States for a Keycloak server: its account for us, realms, clients and their scopes, mappers, roles, groups,
+user profiles, required actions, authentication flows, identity providers, federations.
 
 .. code-block:: yaml
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import Invalid, Problem
+from ...errors import Invalid, Problem, nearest
 from ...reconcile import Changes, body, creation, diff, removal
 from .api import Row
-from .checks import nearest
 from .masked import settings_wanted
 from .resources_login import REQUIRED_ACTION
 from .view import View

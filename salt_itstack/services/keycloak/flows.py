@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import Denied, Invalid, Problem
+from ...errors import Denied, Invalid, Problem, nearest
 from ...reconcile import Changes, body, diff, removal, text
 from .api import Row
-from .checks import nearest
 from .masked import Marks, settings_changes, settings_sent, settings_wanted, settings_written
 from .resources_login import BINDINGS, EXECUTION, FLOW
 from .view import View

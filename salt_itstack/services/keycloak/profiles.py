@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import Invalid, Problem
+from ...errors import Invalid, Problem, nearest
 from ...reconcile import Changes, Resource, body, diff, removal
 from .api import Row
-from .checks import nearest
 from .resources_login import PROFILE_ATTRIBUTE, PROFILE_GROUP
 from .view import View
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ...errors import Invalid, Problem
+from ...errors import Invalid, Problem, nearest
 from ...reconcile import Changes, body, diff, removal
 from .api import Row
-from .checks import nearest
 from .flows import DEFAULTS, flows
 from .masked import Marks, settings_changes, settings_sent, settings_wanted, settings_written
 from .resources_login import IDENTITY_MAPPER, IDENTITY_PROVIDER
