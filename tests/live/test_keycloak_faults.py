@@ -1,0 +1,159 @@
+"""What goes wrong between us and a real Keycloak in the middle of a run."""
+
+import concurrent.futures
+import http.server
+import threading
+import urllib.request
+import uuid
+
+import pytest
+from database_fixtures import Salt
+
+pytest_plugins = ("keycloak_fixtures",)
+
+GROUPS = {"type": "oidc-group-membership-mapper", "config": {"claim.name": "groups"}}
+
+
+class Between:
+    """A proxy before a server, which does to chosen requests what it is told to."""
+
+    def __init__(self, port):
+        self.faults = []
+        self.seen = []
+        between = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                between.seen.append(f"{self.command} {self.path}")
+                fault = between.take(self.command, self.path)
+                if fault == "cut":
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                headers = dict(self.headers.items())
+                if fault == "revoked":
+                    headers["Authorization"] = "Bearer of-yesterday"
+                if isinstance(fault, int):
+                    self.answer(fault, {"Retry-After": "1"}, b"")
+                    return
+                request = urllib.request.Request(
+                    f"http://127.0.0.1:{port}{self.path}", body or None, headers, method=self.command
+                )
+                try:
+                    with urllib.request.urlopen(request) as answer:
+                        self.answer(answer.status, answer.headers, answer.read())
+                except urllib.error.HTTPError as error:
+                    self.answer(error.code, error.headers, error.read())
+
+            def answer(self, status, headers, content):
+                self.send_response(status)
+                for name, value in headers.items():
+                    if name.lower() not in ("content-length", "transfer-encoding", "connection", "date"):
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_DELETE = handle_any
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def take(self, method, path):
+        for fault in self.faults:
+            what, part, kind = fault
+            if what == method and part in path and "/token" not in path:
+                self.faults.remove(fault)
+                return kind
+        return None
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def between(keycloak_account):
+    proxy = Between(keycloak_account.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def salt(keycloak_account, between):
+    return Salt("keycloak", {**keycloak_account.profile, "url": between.url})
+
+
+@pytest.fixture(scope="module")
+def realm(keycloak_account):
+    name = f"faults-{uuid.uuid4().hex[:8]}"
+    assert Salt("keycloak", keycloak_account.profile).state("realm_present", name)["result"] is True
+    return name
+
+
+def test_a_client_that_was_half_written_is_told_and_mended_by_the_next_run(salt, between, realm):
+    assert salt.state("client_present", "half", realm=realm)["result"] is True
+    wanted = {"realm": realm, "description": "Whole", "mappers": {"groups": GROUPS}}
+    between.faults = [("POST", "protocol-mappers", "cut")]
+    outcome = salt.state("client_present", "half", **wanted)
+    assert outcome["result"] is False
+    assert outcome["changes"] == {"description": {"old": None, "new": "Whole"}}
+    assert "no answer" in outcome["comment"] and "Remedy" in outcome["comment"]
+    mended = salt.state("client_present", "half", **wanted)
+    assert mended["result"] is True and set(mended["changes"]) == {"mapper groups"}
+    assert salt.state("client_present", "half", **wanted)["changes"] == {}
+
+
+def test_of_a_set_the_rest_is_not_tried_when_the_server_goes(salt, between, realm):
+    clients = {f"gone-{number}": {} for number in range(20)}
+    between.faults = [("POST", "/clients", "cut") for _ in range(20)]
+    outcome = salt.state("clients_present", "ours", realm=realm, clients=clients)
+    assert (outcome["result"], outcome["changes"]) == (False, {})
+    assert "more weren't tried" in outcome["comment"]
+    assert len([one for one in between.seen if one.startswith("POST /admin")]) <= 8
+    between.faults = []
+    assert len(salt.state("clients_present", "ours", realm=realm, clients=clients)["changes"]) == 20
+
+
+def test_a_token_that_is_revoked_in_mid_run_is_replaced(salt, between, realm):
+    between.faults = [("GET", "/clients", "revoked"), ("POST", "/clients", "revoked")]
+    assert salt.state("client_present", "renewed", realm=realm)["result"] is True
+    assert between.faults == []
+    assert len([one for one in between.seen if one.endswith("/token")]) == 3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_proxy_that_says_come_again_is_asked_again_for_what_is_safe(salt, between, realm, status):
+    name = f"again-{status}"
+    between.faults = [("GET", "/clients", status)]
+    assert salt.state("client_present", name, realm=realm)["result"] is True
+    between.faults = [("POST", "/clients", status)]
+    outcome = salt.state("client_present", f"{name}-2", realm=realm)
+    assert (outcome["result"], outcome["changes"]) == (False, {})
+    assert str(status) in outcome["comment"] and "try again later" in outcome["comment"]
+    assert salt.state("client_present", f"{name}-2", realm=realm)["result"] is True
+
+
+def test_two_runs_at_once_leave_one_of_each(keycloak_account, realm):
+    clients = {f"both-{number}": {"mappers": {"groups": GROUPS}} for number in range(12)}
+
+    def run(_):
+        salt = Salt("keycloak", keycloak_account.profile)
+        return salt.state("clients_present", "ours", realm=realm, clients=clients)
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(run, range(2)))
+    made = [name for outcome in outcomes for name in outcome["changes"]]
+    assert sorted(made) == sorted(clients)
+    for outcome in outcomes:
+        # Who came second is told that it's there.
+        assert outcome["result"] or "409" in outcome["comment"]
+    last = run(0)
+    assert (last["result"], last["changes"]) == (True, {})
