@@ -274,9 +274,13 @@ def test_a_realm_takes_all_its_settings(salt, keycloak_account):
     changes = assert_converges(salt, "realm_present", name, **wanted)
     assert changes["smtp_password"] == {"old": None, "new": "(hidden)"}
     keycloak_account.ask(
-        "PUT", f"/realms/{name}", json={"otpPolicyDigits": 6, "enabledEventTypes": ["LOGIN"]}
+        "PUT", f"/realms/{name}", json={"revokeRefreshToken": False, "enabledEventTypes": ["LOGIN"]}
     )
-    assert set(assert_converges(salt, "realm_present", name, **wanted)) == {"otp_digits", "event_types"}
+    changes = assert_converges(salt, "realm_present", name, **wanted)
+    assert set(changes) == {"revoke_refresh_token", "event_types"}
+    # A part of the policy alone is ignored by the server, and its type alone resets the rest.
+    assert set(assert_converges(salt, "realm_present", name, otp_digits=6)) == {"otp_digits"}
+    assert keycloak_account.ask("GET", f"/realms/{name}")["otpPolicyPeriod"] == 30
     # A map that is sent as a whole keeps what isn't declared, and the password that reads as a mask.
     changes = assert_converges(salt, "realm_present", name, smtp={"port": 25})
     assert changes == {"smtp": {"old": {"port": "587"}, "new": {"port": "25"}}}
