@@ -217,7 +217,8 @@ def describe(realm, kinds=None, secrets=True, builtin=False, text=True, profile=
         ``federation``; without it all.
     secrets
         With a reference such as ``secret://keycloak-it-stack-wiki`` for each secret. The secrets themselves
-        aren't told: put those in use into your store before you apply the states.
+        aren't told: put those in use into your store before you apply the states. A federation can't be
+        applied without.
     builtin
         With the clients, client scopes and roles that each realm has.
     text

@@ -57,6 +57,7 @@ from salt_itstack.services.keycloak import mappers as protocol_mappers
 from salt_itstack.services.keycloak.clients import predicted_client
 from salt_itstack.services.keycloak.federation import Federation
 from salt_itstack.services.keycloak.groups import predicted_group
+from salt_itstack.services.keycloak.plans import each_of
 from salt_itstack.services.keycloak.roles import predicted_role
 
 
@@ -83,7 +84,7 @@ def _absent(name, function, profile, **arguments):
 def _set(name, function, key, wanted, profile, arguments, predict):
     # A state that declares many: what the first run would make of a server that isn't there yet.
     def creation():
-        return {str(each): predict(fields or {}) for each, fields in wanted.items()}
+        return each_of(wanted, lambda _, fields: predict(fields))
 
     return _present(name, function, {**arguments, key: wanted}, profile, creation)
 

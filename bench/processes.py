@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import json
 import os
 import statistics
@@ -44,7 +45,7 @@ class Run:
     requests: int
 
 
-class Tool:
+class Tool(abc.ABC):
     """Something that brings a server to what is declared, by a command."""
 
     #: For the table.
@@ -54,17 +55,17 @@ class Tool:
         folder.mkdir()
         self.folder = folder
 
+    @abc.abstractmethod
     def declare(self, objects: Objects) -> None:
         """Write down what the next runs bring the server to."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def command(self) -> list[str]:
         """What does it."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def changed(self, said: str) -> int:
         """How many objects were changed, from what the command printed; AssertionError where it failed."""
-        raise NotImplementedError
 
     def run(self, requests: Callable[[], int]) -> Run:
         """Do it once. ``requests`` says how many the server has had so far."""

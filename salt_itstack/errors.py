@@ -8,7 +8,6 @@ The errors of this pack.
     │   └── Conflict                 because something else is in the way
     ├── Missing                      what we asked for isn't there
     ├── Unsupported                  this product, version or edition can't do it
-    ├── Incomplete                   a part was written before something went wrong; it says which
     └── Invalid                      the user's own files or arguments are wrong; all problems at once
 
 Callers look at the class, never at a status number. No message ever holds a secret.
@@ -70,21 +69,6 @@ class Missing(ItstackError):
 
 class Unsupported(ItstackError):
     """This product, version or edition can't do what was asked."""
-
-
-class Incomplete(ItstackError):
-    """
-    Something went wrong after a part had been written. The next run does the rest.
-
-    message
-        What went wrong, as a whole sentence with its remedy.
-    changes
-        What was written.
-    """
-
-    def __init__(self, message: str, changes: dict[str, Any]) -> None:
-        super().__init__(message)
-        self.changes = changes
 
 
 @dataclass(frozen=True)

@@ -669,3 +669,21 @@ def test_without_its_directory_the_server_answers_503_and_recovers() -> None:
         assert client.send(body).status == 503
         lab.start_directory()
         assert client.call("user_show", "admin")["value"] == "admin"
+
+
+def test_a_sudo_command_stays_while_a_rule_uses_it_and_an_order_is_taken_once(freeipa: Lab) -> None:
+    admin = freeipa.client()
+    admin.call("sudocmd_add", "/usr/bin/used")
+    admin.call("sudorule_add", "first user", sudoorder=71)
+    admin.call("sudorule_add_deny_command", "first user", sudocmd=["/usr/bin/used"])
+    refused = admin.refused("sudocmd_del", "/usr/bin/used")
+    assert refused["code"] == 4307
+    assert refused["message"] == "/usr/bin/used cannot be deleted because sudorule first user requires it"
+    taken = admin.refused("sudorule_add", "second user", sudoorder=71)
+    assert (taken["code"], taken["data"]["name"]) == (3009, "order")
+    assert "71 already used by first user" in taken["message"]
+    admin.call("sudorule_add", "second user", sudoorder=72)
+    assert admin.refused("sudorule_mod", "second user", sudoorder=71)["code"] == 3009
+    admin.call("sudorule_mod", "second user", sudoorder=72, description="the same order is no change of it")
+    admin.call("sudorule_del", "first user")
+    assert admin.call("sudocmd_del", "/usr/bin/used")["value"] == ["/usr/bin/used"]

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 import requests
+import yaml
 from database_fixtures import Salt, assert_converges, until
 from keycloak_fixtures import (
     BIND_DN,
@@ -508,6 +509,43 @@ def test_a_period_that_is_none_is_refused(salt, realm, wanted, keycloak_account,
     told = refused(salt, "federation_present", NAME, **wanted, changed_sync_period=period)
     assert f"changed_sync_period ({period!r})" in told and "Remedy: write whole seconds" in told
     assert component(keycloak_account, realm) is None
+
+
+def test_a_federation_is_described_and_made_anew(salt, realm, wanted):
+    more = {"nickname": {"type": "user-attribute-ldap-mapper",
+                         "config": {"ldap.attribute": "cn", "user.model.attribute": "nickname"}}}  # fmt: skip
+    assert salt.state("federation_present", NAME, **wanted, mappers=more)["result"] is True
+    text = salt.call("describe", realm, kinds=["group", "federation"])
+    assert BIND_PASSWORD not in text and "/freeipa/users" not in text
+
+    def apply():
+        for state in yaml.safe_load(text).values():
+            ((function, arguments),) = state.items()
+            merged = {key: value for one in arguments for key, value in one.items()}
+            if "bind_credential" in merged:
+                merged["bind_credential"] = BIND_PASSWORD
+            outcome = salt.state(function.partition(".")[2], merged.pop("name"), **merged)
+            assert outcome["result"] is True, outcome
+            yield outcome["changes"]
+
+    assert not any(apply())
+    assert salt.state("federation_absent", NAME, realm=realm)["result"] is True
+    assert salt.state("group_absent", "/freeipa", realm=realm)["result"] is True
+    assert all(list(apply()))
+    assert salt.call("describe", realm, kinds=["group", "federation"]) == text
+    assert salt.call("user", realm, "jdoe")["groups"] == ["/freeipa/admin", "/freeipa/users"]
+
+
+def test_the_federation_of_the_last_administrator_stays(salt, realm, wanted, keycloak_account):
+    assert salt.state("federation_present", NAME, **wanted)["result"] is True
+    management = keycloak_account.client(realm, "realm-management")["id"]
+    role = keycloak_account.ask("GET", f"/realms/{realm}/clients/{management}/roles/realm-admin")
+    person = salt.call("user", realm, "jdoe")["id"]
+    given = f"/realms/{realm}/users/{person}/role-mappings/clients/{management}"
+    keycloak_account.ask("POST", given, json=[role])
+    assert "last administrator" in refused(salt, "federation_absent", NAME, realm=realm)
+    keycloak_account.ask("DELETE", given, json=[role])
+    assert salt.state("federation_absent", NAME, realm=realm)["result"] is True
 
 
 def test_a_federation_is_removed_with_its_people(salt, realm, wanted):

@@ -7,6 +7,9 @@ import pytest
 import yaml
 from database_fixtures import Salt, assert_converges
 from keycloak_fixtures import ACCOUNT
+from salt_loader import load
+
+from salt_itstack.errors import Missing
 
 pytest_plugins = ("keycloak_fixtures",)
 
@@ -258,6 +261,32 @@ def test_bad_input_is_refused_before_anything_is_sent(salt, realm, sent, functio
     assert not [request for request in sent if not request.startswith("GET")]
 
 
+def test_what_a_refused_set_would_have_made_is_not_taken_for_there(salt, realm):
+    modules, states = load({"test": False}, salt.pillar)
+    present = states["itstack_keycloak.clients_present"]
+    refused = present(name="ours", realm=realm, clients={"never": {}, "wrong": {"pkcee": "S256"}})
+    assert refused["result"] is False
+    with pytest.raises(Missing, match="has no client never"):
+        modules["itstack_keycloak.client_role_apply"]("editor", realm, "never")
+
+
+def test_a_realm_that_is_made_anew_in_one_run_is_read_anew(salt):
+    name = f"twice-{uuid.uuid4().hex[:8]}"
+    _, states = load({"test": False}, salt.pillar)
+    for state, arguments in (
+        ("realm_present", {"name": name}),
+        ("required_action_present", {"name": "TERMS_AND_CONDITIONS", "realm": name, "enabled": True}),
+        ("client_present", {"name": "wiki", "realm": name}),
+        ("realm_absent", {"name": name}),
+        ("realm_present", {"name": name}),
+        ("required_action_present", {"name": "TERMS_AND_CONDITIONS", "realm": name, "enabled": True}),
+        ("client_present", {"name": "wiki", "realm": name}),
+    ):
+        outcome = states[f"itstack_keycloak.{state}"](**arguments)
+        assert outcome["result"] is True and outcome["changes"], (state, outcome)
+    salt.state("realm_absent", name)
+
+
 def test_a_realm_takes_all_its_settings(salt, keycloak_account):
     name = f"full-{uuid.uuid4().hex[:8]}"
     wanted = {
@@ -310,6 +339,14 @@ def test_what_administers_stays(salt, keycloak_account, realm):
     assert salt.state("client_present", "keeper-2", **keeper)["result"] is True
     assert salt.state("client_absent", "keeper", realm=realm)["result"] is True
     assert keycloak_account.client(realm, "keeper") is None
+    # By a group, and the one above it, as well.
+    roles = {"client_roles": {"realm-management": ["realm-admin"]}}
+    groups = {"/chiefs": {}, "/chiefs/inner": roles}
+    assert salt.state("groups_present", "groups", realm=realm, groups=groups)["result"] is True
+    assert salt.state("client_absent", "keeper-2", realm=realm)["result"] is True
+    for path in groups:
+        outcome = salt.state("group_absent", path, realm=realm)
+        assert outcome["result"] is False and "last administrator" in outcome["comment"]
 
 
 def apply(salt, text):
@@ -349,6 +386,13 @@ def test_a_grown_realm_is_described_and_made_anew(salt, keycloak_account, tmp_pa
     salt.state("clients_present", "clients", realm=name, clients=clients)
     keycloak_account.change_client(name, "wiki", secret=SECRET)
     salt.state("client_role_present", "editor", realm=name, client="wiki", attributes={"a": ["2", "1"]})
+    # Each of these stands on something that is made after it: the roles of clients are given last.
+    wiki = {"client_roles": {"wiki": ["editor"]}}
+    salt.state("realm_role_present", "beetle", realm=name, **wiki)
+    salt.state("client_role_present", "all", realm=name, client="assets", **wiki, realm_roles=["ant"])
+    given = {"wiki": ["editor"], "realm-management": ["view-users"]}
+    salt.state("client_present", "butler", realm=name, secret=SECRET, service_accounts=True,
+               service_account_client_roles=given)  # fmt: skip
     salt.state("groups_present", "groups", realm=name,
                groups={"/a": {}, "/a/b": {"realm_roles": ["ant"], "attributes": {"x": "1"}}})  # fmt: skip
     text = salt.call("describe", name)

@@ -11,6 +11,7 @@ from ...reconcile import Changes, body, creation, diff
 from . import administrators, grants
 from .api import Row
 from .checks import check_client, check_new_client
+from .flows import flows
 from .mappers import (
     OPENID,
     by_name,
@@ -95,7 +96,7 @@ def client_plan(view: View, realm: str, client_id: str, fields: Wanted) -> Plan:
     own = mappers_wanted(mappers, protocol)
     old = by_name(found)
     of_mappers = mapper_changes(own, old, exclusive)
-    flows = _flow_ids(view, realm, wanted)
+    bindings = _flow_ids(view, realm, wanted)
     row = found if found is None else _with_aliases(view, realm, wanted, found)
     changes = diff(CLIENT, wanted, row)
     if of_mappers:
@@ -107,21 +108,22 @@ def client_plan(view: View, realm: str, client_id: str, fields: Wanted) -> Plan:
         check_new_client(wanted)
         plan.add(
             {**of_mappers, **changes},
-            lambda: made.update(id=_create(view, realm, client_id, wanted, own, flows)),
+            lambda: made.update(id=_create(view, realm, client_id, wanted, own, bindings)),
         )
-        view.plan(realm, "client", client_id)
     else:
         _keep_own_account(view, realm, row, wanted, exclusive_roles)
         here = row
         made["id"] = here["id"]
         of_scopes = {key: value for key, value in changes.items() if key in _KINDS.values()}
         rest = {key: value for key, value in changes.items() if key not in of_scopes}
-        plan.add(rest, lambda: _update(view, realm, here, wanted, rest, flows))
+        plan.add(rest, lambda: _update(view, realm, here, wanted, rest, bindings))
         plan.add(of_scopes, lambda: _move_scopes(view, realm, here, wanted, of_scopes, ids))
         for change, write in mapper_steps(view, realm, ("clients", here["id"]), own, old, of_mappers):
             plan.add(change, write)
     if roles:
         _plan_roles(view, realm, row, wanted, roles, exclusive_roles, made, plan)
+    if row is None:
+        view.plan(realm, "client", client_id)
     return plan
 
 
@@ -245,7 +247,7 @@ def _flow_ids(view: View, realm: str, wanted: Wanted) -> dict[str, str]:
     given = wanted.get("flow_bindings") or {}
     if not given or view.planned_realm(realm):
         return {}
-    known = {row["alias"]: row["id"] for row in view.flows(realm)}
+    known = {alias: row["id"] for alias, row in flows(view, realm).items()}
     problems = [
         Problem("", f"flow_bindings:{key}", None, "a client has no such binding", nearest(key, _BINDINGS))
         for key in given
@@ -266,18 +268,18 @@ def _flow_ids(view: View, realm: str, wanted: Wanted) -> dict[str, str]:
 def _with_aliases(view: View, realm: str, wanted: Wanted, found: Row) -> Row:
     if "flow_bindings" not in wanted:
         return found
-    aliases = {row["id"]: row["alias"] for row in view.flows(realm)}
+    aliases = {row["id"]: alias for alias, row in flows(view, realm).items()}
     bound = found.get("authenticationFlowBindingOverrides") or {}
     shown = {key: aliases.get(identifier, identifier) for key, identifier in bound.items()}
     return {**found, "authenticationFlowBindingOverrides": shown}
 
 
 def _create(
-    view: View, realm: str, client_id: str, wanted: dict[str, Any], own: Wanted, flows: Mapping[str, str]
+    view: View, realm: str, client_id: str, wanted: dict[str, Any], own: Wanted, bindings: Mapping[str, str]
 ) -> str:
     sent = deletions(body(CLIENT, copy.deepcopy(wanted)))
     if "flow_bindings" in wanted:
-        sent["authenticationFlowBindingOverrides"] = dict(flows)
+        sent["authenticationFlowBindingOverrides"] = dict(bindings)
     declared = [kind for kind, name in _KINDS.items() if name in wanted]
     if len(declared) == 1:
         # keycloak: naming one of the lists empties the other one, instead of giving the realm's.
@@ -292,7 +294,7 @@ def _create(
 
 
 def _update(
-    view: View, realm: str, found: Row, wanted: dict[str, Any], changes: Changes, flows: Mapping[str, str]
+    view: View, realm: str, found: Row, wanted: dict[str, Any], changes: Changes, bindings: Mapping[str, str]
 ) -> None:
     names = [name for name in wanted if name in changes]
     if "redirect_uris" in names and "web_origins" in wanted:
@@ -300,7 +302,7 @@ def _update(
         names.append("web_origins")
     sent = deletions(body(CLIENT, copy.deepcopy(wanted), names))
     if "flow_bindings" in names:
-        sent["authenticationFlowBindingOverrides"] = dict(flows)
+        sent["authenticationFlowBindingOverrides"] = dict(bindings)
     if found.get("authorizationServicesEnabled"):
         # keycloak: absent means off.
         sent.setdefault("authorizationServicesEnabled", True)

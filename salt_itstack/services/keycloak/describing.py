@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import Missing
@@ -28,7 +28,7 @@ from .view import View
 
 States = dict[str, Any]
 
-#: In the order in which they need each other.
+#: In the order in which they need each other. Roles of clients are given to others after all the clients.
 KINDS = ("realm", "client_scope", "realm_role", "client", "client_role", "group", "federation")
 
 #: Attributes that the server writes itself, or that say again what a field says.
@@ -65,21 +65,46 @@ def describe(
     found = view.realm(realm)
     if found is None:
         raise Missing(f"there is no realm {realm}", view.api.service)
-    kept = secrets
-    writers = {
-        "realm": lambda: _realm(realm, found, kept),
+    later: States = {}
+    writers: dict[str, Callable[[], States]] = {
+        "realm": lambda: _realm(realm, found, secrets),
         "client_scope": lambda: _scopes(view, realm, builtin),
-        "realm_role": lambda: _roles(view, realm, builtin),
-        "client": lambda: _clients(view, realm, kept, builtin),
-        "client_role": lambda: _client_roles(view, realm, builtin),
+        "realm_role": lambda: _roles(view, realm, builtin, later),
+        "client": lambda: _clients(view, realm, secrets, builtin, later),
+        "client_role": lambda: _client_roles(view, realm, builtin, later),
         "group": lambda: _groups(view, realm),
-        "federation": lambda: _federations(view, realm, kept),
+        "federation": lambda: _federations(view, realm, secrets),
     }
     states: States = {}
     for kind in KINDS:
+        if kind == "group":
+            states.update(later)
         if kind in kinds:
             states.update(writers[kind]())
     return states
+
+
+def _split(
+    realm: str, function: str, name: str, fields: dict[str, Any], later: States, **needed: Any
+) -> dict[str, Any]:
+    """
+    The fields without the roles of clients that aren't there yet when this is made.
+
+    later
+        Gets a state that gives them.
+    needed
+        What that state has to say beside.
+    """
+    field = next((key for key in fields if key.endswith("client_roles")), None)
+    if field is None:
+        return fields
+    first = {client: names for client, names in fields[field].items() if clients.is_built_in(client, realm)}
+    then = {client: names for client, names in fields[field].items() if client not in first}
+    if then:
+        ((title, state),) = _state(realm, function, name, {field: then}, **needed).items()
+        later[f"{title}, with roles of clients"] = state
+    rest = {key: value for key, value in fields.items() if key != field}
+    return {**rest, field: first} if first else rest
 
 
 def _state(realm: str, function: str, name: str, fields: Mapping[str, Any], **more: Any) -> States:
@@ -166,23 +191,25 @@ def _scopes(view: View, realm: str, builtin: bool) -> States:
     return states
 
 
-def _roles(view: View, realm: str, builtin: bool) -> States:
+def _roles(view: View, realm: str, builtin: bool, later: States) -> States:
     own = {
         name: row for name, row in view.roles(realm).items() if builtin or not roles.is_built_in(realm, name)
     }
-    return _ordered(view, realm, own, "realm_role_present")
+    return _ordered(view, realm, own, "realm_role_present", later)
 
 
-def _client_roles(view: View, realm: str, builtin: bool) -> States:
+def _client_roles(view: View, realm: str, builtin: bool, later: States) -> States:
     states: States = {}
     for client_id in sorted(view.clients(realm)):
         if builtin or not clients.is_built_in(client_id, realm):
             own = view.client_roles(realm, client_id)
-            states.update(_ordered(view, realm, own, "client_role_present", client=client_id))
+            states.update(_ordered(view, realm, own, "client_role_present", later, client=client_id))
     return states
 
 
-def _ordered(view: View, realm: str, rows: Mapping[str, Row], function: str, **more: Any) -> States:
+def _ordered(
+    view: View, realm: str, rows: Mapping[str, Row], function: str, later: States, **more: Any
+) -> States:
     """Roles after those that they bring along."""
     described: dict[str, dict[str, Any]] = {}
     for name, row in rows.items():
@@ -192,16 +219,15 @@ def _ordered(view: View, realm: str, rows: Mapping[str, Row], function: str, **m
         if row.get("composite"):
             has = grants.of_composites(view, realm, view.api.composites(realm, row["id"]))
             fields.update(_given(has))
-        described[name] = fields
+        described[name] = _split(realm, function, name, fields, later, **more)
     states: States = {}
     waiting = sorted(described)
     while waiting:
+        # A client's roles bring along realm roles that are there before them.
         ready = [
-            name
-            for name in waiting
-            if not (set(described[name].get("realm_roles", ())) & set(waiting) - {name})
-            or function != "realm_role_present"
+            name for name in waiting if more or not set(described[name].get("realm_roles", ())) & set(waiting)
         ]
+        # Of those that bring along each other, somebody has to be the first.
         for name in ready or waiting:
             states.update(_state(realm, function, name, described[name], **more))
         waiting = [name for name in waiting if ready and name not in ready]
@@ -219,9 +245,8 @@ def _given(has: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in result.items() if value}
 
 
-def _clients(view: View, realm: str, secrets: bool, builtin: bool) -> States:
+def _clients(view: View, realm: str, secrets: bool, builtin: bool, later: States) -> States:
     states: States = {}
-    aliases: dict[str, str] | None = None
     for client_id, row in sorted(view.clients(realm).items()):
         if not builtin and clients.is_built_in(client_id, realm):
             continue
@@ -241,8 +266,7 @@ def _clients(view: View, realm: str, secrets: bool, builtin: bool) -> States:
             fields.pop("not_before", None)
         bound = fields.pop("flow_bindings", None)
         if bound:
-            if aliases is None:
-                aliases = {flow["id"]: flow["alias"] for flow in view.flows(realm)}
+            aliases = {flow["id"]: flow["alias"] for flow in view.flows(realm)}
             fields["flow_bindings"] = {key: aliases.get(one, one) for key, one in sorted(bound.items())}
         if fields.get("protocol") == "saml":
             # Of no meaning there, and refused or changed by newer servers.
@@ -252,6 +276,7 @@ def _clients(view: View, realm: str, secrets: bool, builtin: bool) -> States:
             fields["secret"] = f"secret://keycloak-{realm}-{client_id}"
         if row.get("serviceAccountsEnabled"):
             fields.update(_service_account(view, realm, row))
+            fields = _split(realm, "client_present", client_id, fields, later, service_accounts=True)
         states.update(_state(realm, "client_present", client_id, fields))
     return states
 

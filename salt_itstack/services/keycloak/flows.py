@@ -226,8 +226,7 @@ def apply_bindings(view: View, realm: str, fields: Wanted, test: bool = False) -
 
 def flows(view: View, realm: str) -> dict[str, Row]:
     """A realm's flows by their alias, without those that are parts of others."""
-    rows = view.listed(realm, "flows", lambda: view.api.flows(realm), [])
-    return {row["alias"]: row for row in rows}
+    return {row["alias"]: row for row in view.flows(realm)}
 
 
 class _FlowCopy:

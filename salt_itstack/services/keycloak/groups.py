@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import Invalid, Missing, Problem
 from ...reconcile import Changes, body, creation, diff
-from . import grants
+from . import administrators, grants
 from .plans import Plan, carry_out, removal_plan
 from .resources import GROUP, lists
 from .roles import replacing
@@ -100,11 +100,21 @@ def apply_group(view: View, realm: str, path: str, fields: Wanted, test: bool = 
 
 
 def remove_group_plan(view: View, realm: str, path: str) -> Plan:
-    """What removing a group and those below it takes; nothing if it isn't there."""
+    """
+    What removing a group and those below it takes; nothing if it isn't there.
+
+    Raises :class:`Invalid` where the realm's last administrators are so by it.
+    """
     path = group_path(path)
     found = view.group(realm, path)
     if found is None:
         return Plan(path)
+    administrators.keep_one(
+        view,
+        realm,
+        lambda kind, row: kind == "groups" and (row["path"] == path or row["path"].startswith(f"{path}/")),
+        path,
+    )
     return removal_plan(path, lambda: view.api.delete_group(realm, found["id"]))
 
 

@@ -12,14 +12,16 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from ...errors import Denied, Incomplete, Invalid, ItstackError, Problem, Unreachable
+from ...errors import Denied, Invalid, ItstackError, Problem, Rejected, Unreachable
 from ...reconcile import Changes, removal
 from .view import View
 
 #: Writes at a time. More than four don't make a server of two cores faster (measured on 26.7.3).
 THREADS = 4
+Made = TypeVar("Made")
+
 #: How many objects an exclusive set may remove where nothing is said.
 LIMIT = 10
 
@@ -52,16 +54,15 @@ class Plan:
         """
         Take all steps; returns what changed.
 
-        Raises :class:`Incomplete` where a step fails after another one was taken, else that step's error.
+        Raises the error of the step that failed; its ``changes`` are those of the steps before.
         """
         done: Changes = {}
         for changes, step in self.steps:
             try:
                 step()
             except ItstackError as error:
-                if not done:
-                    raise
-                raise Incomplete(str(error), done) from None
+                error.changes = done
+                raise
             done.update(changes)
         return done
 
@@ -71,7 +72,7 @@ def carry_out(view: View, realm: str, plan: Plan, test: bool, *lists: str) -> Ch
     Write one object's plan, unless this is a dry run; returns what changed or would change.
 
     lists
-        What :class:`~.view.View` has read and has to forget.
+        What :class:`~.view.View` has read and has to forget; none means all of the realm.
     """
     if test or not plan.steps:
         return plan.changes
@@ -79,7 +80,10 @@ def carry_out(view: View, realm: str, plan: Plan, test: bool, *lists: str) -> Ch
         return plan.write()
     finally:
         view.drop_plans()
-        view.changed(realm, *lists)
+        if lists:
+            view.changed(realm, *lists)
+        else:
+            view.changed_realm(realm)
 
 
 @dataclass(frozen=True)
@@ -132,11 +136,12 @@ def apply_set(
         How many of them at the most.
 
     Raises :class:`Invalid` with everything that is wrong in all of them, before anything is written, and
-    :class:`Incomplete` with what was written and every object that failed.
+    :class:`Rejected` with every object that failed; its ``changes`` are what was written.
     """
-    plans = _plans(kind, wanted)
-    if exclusive:
-        plans += _removals(kind, wanted, limit)
+    with view.planning():
+        plans = list(each_of(wanted, kind.plan).values())
+        if exclusive:
+            plans += _removals(kind, wanted, limit)
     plans = [plan for plan in plans if plan.steps]
     if test or not plans:
         return {plan.name: plan.changes for plan in plans}
@@ -147,24 +152,32 @@ def apply_set(
         view.changed(realm, *kind.lists)
 
 
-def _plans(kind: Set, wanted: Mapping[str, Any]) -> list[Plan]:
-    if not isinstance(wanted, Mapping):
+def each_of(objects: Any, use: Callable[[str, Mapping[str, Any]], Made]) -> dict[str, Made]:
+    """
+    What a function makes of each object of a set, by name.
+
+    objects
+        The declared fields of each by its name; nothing after a name is a map without fields.
+
+    Raises :class:`Invalid` with everything that is wrong in all of them.
+    """
+    if not isinstance(objects, Mapping):
         raise Invalid(
-            Problem("", f"{kind.kind}s", type(wanted).__name__, "isn't a map of them by their names",
+            Problem("", "the set", type(objects).__name__, "isn't a map of objects by their names",
                     "write each name with a colon, and its fields below")
         )  # fmt: skip
-    plans, problems = [], []
-    for name, fields in wanted.items():
+    made, problems = {}, []
+    for name, fields in objects.items():
         if not isinstance(fields, (Mapping, type(None))):
             problems.append(f"{name}: its fields must be a map, not a {type(fields).__name__}")
             continue
         try:
-            plans.append(kind.plan(str(name), fields or {}))
+            made[str(name)] = use(str(name), fields or {})
         except Invalid as error:
             problems += [f"{name}: {problem}" for problem in error.problems]
     if problems:
         raise Invalid(problems)
-    return plans
+    return made
 
 
 def _removals(kind: Set, wanted: Mapping[str, Any], limit: int) -> list[Plan]:
@@ -192,9 +205,9 @@ def _write(plans: Sequence[Plan], threads: int) -> Changes:
         try:
             done[plan.name] = plan.write()
         except ItstackError as error:
-            if isinstance(error, Incomplete):
+            if error.changes:
                 done[plan.name] = error.changes
-            elif isinstance(error, (Unreachable, Denied)):
+            if isinstance(error, (Unreachable, Denied)):
                 # The next one would fare no better, and waits its time-outs out.
                 hopeless.set()
             failed[plan.name] = str(error)
@@ -207,13 +220,16 @@ def _write(plans: Sequence[Plan], threads: int) -> Changes:
             # Salt's loader keeps what a plug-in sees by context variables, which a new thread hasn't got.
             for task in [pool.submit(contextvars.copy_context().run, write, plan) for plan in plans]:
                 task.result()
+    made = {plan.name: done[plan.name] for plan in plans if plan.name in done}
     if failed:
         told = [f"{name}: {why}" for name, why in failed.items() if why]
         skipped = sum(not why for why in failed.values())
         if skipped:
             told.append(f"{skipped} more weren't tried")
-        raise Incomplete("\n".join(told), {plan.name: done[plan.name] for plan in plans if plan.name in done})
-    return {plan.name: done[plan.name] for plan in plans}
+        failure = Rejected("\n".join(told))
+        failure.changes = made
+        raise failure
+    return made
 
 
 def removal_plan(name: str, write: Callable[[], Any]) -> Plan:

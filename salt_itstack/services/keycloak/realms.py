@@ -19,17 +19,6 @@ Wanted = Mapping[str, Any]
 _WHOLE = ("attributes", "smtpServer", "browserSecurityHeaders")
 _OTP = "otpPolicy"
 _LISTS = ("supported_locales", "events_listeners", "event_types")
-_ALL = (
-    "realm",
-    "clients",
-    "scopes",
-    "components",
-    "roles",
-    "groups",
-    "flows",
-    "default scopes",
-    "optional scopes",
-)
 
 
 def realm_wanted(fields: Wanted) -> dict[str, Any]:
@@ -95,7 +84,7 @@ def apply_realm(
     plan = realm_plan(view, realm, fields, known)
     if test and plan.steps and view.realm(realm) is None:
         view.plan(realm, "realm")
-    return carry_out(view, realm, plan, test, *_ALL)
+    return carry_out(view, realm, plan, test)
 
 
 def remove_realm(view: View, realm: str, test: bool = False) -> Changes:
@@ -111,7 +100,7 @@ def remove_realm(view: View, realm: str, test: bool = False) -> Changes:
             Problem("", "name", realm, "is the realm that the server's administrators live in",
                     "leave it; or set auth_realm in the profile to the realm that your account is in")
         )  # fmt: skip
-    return carry_out(view, realm, removal_plan(realm, lambda: view.api.delete_realm(realm)), test, *_ALL)
+    return carry_out(view, realm, removal_plan(realm, lambda: view.api.delete_realm(realm)), test)
 
 
 def _create(view: View, realm: str, sent: dict[str, Any]) -> None:

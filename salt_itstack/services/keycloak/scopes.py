@@ -83,13 +83,14 @@ def scope_plan(view: View, realm: str, name: str, fields: Wanted) -> Plan:
             {**of_mappers, **diff(CLIENT_SCOPE, wanted, None)},
             lambda: made.update(id=_create(view, realm, name, wanted, own)),
         )
-        view.plan(realm, "scope", name)
     else:
         row = found
         plan.add(diff(CLIENT_SCOPE, wanted, row), lambda: _update(view, realm, row, wanted))
         for change, write in mapper_steps(view, realm, ("client-scopes", row["id"]), own, old, of_mappers):
             plan.add(change, write)
     _assign(view, realm, name, default, made, plan)
+    if found is None:
+        view.plan(realm, "scope", name)
     return plan
 
 

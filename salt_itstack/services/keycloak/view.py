@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ...errors import Missing
+from ...errors import ItstackError, Missing
 from ...reconcile import forget, snapshot
 from .api import Keycloak, Row
 
@@ -29,38 +30,41 @@ class View:
 
     def clients(self, realm: str) -> dict[str, Row]:
         """Clients by ``clientId``."""
-        return self._read(realm, "clients", lambda: _by("clientId", self.api.clients(realm)))
+        return self.listed(realm, "clients", lambda: _by("clientId", self.api.clients(realm)), {})
 
     def scopes(self, realm: str) -> dict[str, Row]:
         """Client scopes by name."""
-        return self._read(realm, "scopes", lambda: _by("name", self.api.client_scopes(realm)))
+        return self.listed(realm, "scopes", lambda: _by("name", self.api.client_scopes(realm)), {})
 
     def new_client_scopes(self, realm: str, kind: str) -> list[str]:
         """Names of the scopes that a new client gets, ``default`` or ``optional``."""
-        return self._read(
-            realm, f"{kind} scopes", lambda: [row["name"] for row in self.api.default_scopes(realm, kind)]
+        return self.listed(
+            realm, f"{kind} scopes", lambda: [row["name"] for row in self.api.default_scopes(realm, kind)], []
         )
 
     def components(self, realm: str) -> list[Row]:
         """All components."""
-        return self._read(realm, "components", lambda: self.api.components(realm))
+        return self.listed(realm, "components", lambda: self.api.components(realm), [])
 
     def roles(self, realm: str) -> dict[str, Row]:
         """Realm roles by name."""
-        return self._read(realm, "roles", lambda: _by("name", self.api.roles(realm)))
+        return self.listed(realm, "roles", lambda: _by("name", self.api.roles(realm)), {})
 
     def client_roles(self, realm: str, client_id: str) -> dict[str, Row]:
         """A client's roles by name; none where there is no such client."""
         found = self.clients(realm).get(client_id)
         if found is None:
             return {}
-        return self._read(
-            realm, f"roles of {client_id}", lambda: _by("name", self.api.client_roles(realm, found["id"]))
+        return self.listed(
+            realm,
+            f"roles of {client_id}",
+            lambda: _by("name", self.api.client_roles(realm, found["id"])),
+            {},
         )
 
     def flows(self, realm: str) -> list[Row]:
         """The authentication flows at the top."""
-        return self._read(realm, "flows", lambda: self.api.flows(realm))
+        return self.listed(realm, "flows", lambda: self.api.flows(realm), [])
 
     def all_groups(self, realm: str, parent: str = "") -> dict[str, Row]:
         """All groups by path; one request for each group that has others below it."""
@@ -97,6 +101,21 @@ class View:
                     forget(self._context, (*self._key, realm, "groups", parent))
             forget(self._context, (*self._key, realm, name))
 
+    def changed_realm(self, realm: str) -> None:
+        """Forget all of a realm, because it was made, changed or removed."""
+        self.changed(realm, "realm", "groups", *self._remember((realm, "lists"), _names))
+
+    @contextmanager
+    def planning(self) -> Iterator[None]:
+        """What is planned in here is no more, if it is refused."""
+        plans = self._remember(("planned",), _plans)
+        before = set(plans)
+        try:
+            yield
+        except ItstackError:
+            plans.intersection_update(before)
+            raise
+
     def plan(self, realm: str, kind: str, name: str = "") -> None:
         """An earlier state of this dry run would create this, or an earlier object of the same set."""
         self._remember(("planned",), _plans).add((realm, kind, name))
@@ -119,6 +138,7 @@ class View:
 
         Raises :class:`Missing` where there is no such realm.
         """
+        self._remember((realm, "lists"), _names).add(what)
         return self._remember((realm, what), lambda: self._of(realm, read, empty))
 
     def _groups(self, realm: str, parent: str) -> dict[str, Row]:
@@ -127,10 +147,6 @@ class View:
             (realm, "groups", parent),
             lambda: _by("name", self._of(realm, lambda: self.api.groups(realm, parent), [])),
         )
-
-    def _read(self, realm: str, what: str, read: Callable[[], Read]) -> Read:
-        empty: Any = [] if what in ("components", "flows") or what.endswith(" scopes") else {}
-        return self._remember((realm, what), lambda: self._of(realm, read, empty))
 
     def _of(self, realm: str, read: Callable[[], Read], empty: Read) -> Read:
         if self.planned_realm(realm):

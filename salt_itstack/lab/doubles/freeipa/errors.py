@@ -105,6 +105,11 @@ def value_not_there(attribute: str, value: str) -> RpcError:
     )
 
 
+def dependent(key: str, label: str, users: str) -> RpcError:
+    text = f"{key} cannot be deleted because {label} {users} requires it"
+    return RpcError(4307, "DependentEntry", text, key=key, label=label, dependent=users)
+
+
 def managed_group() -> RpcError:
     text = "Deleting a managed group is not allowed. It must be detached first."
     return RpcError(4020, "ManagedGroupError", text)

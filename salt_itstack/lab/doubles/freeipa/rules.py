@@ -12,7 +12,7 @@ from salt_itstack.lab.doubles.freeipa.commands import Call, Command
 from salt_itstack.lab.doubles.freeipa.kinds import NOT_THERE, Kind
 from salt_itstack.lab.doubles.freeipa.parameters import NO_MEMBERS, Parameter, integer, words
 from salt_itstack.lab.doubles.freeipa.reading import Options
-from salt_itstack.lab.doubles.freeipa.store import Found
+from salt_itstack.lab.doubles.freeipa.store import ONE, Found, escape
 
 
 def category(name: str, cli: str) -> Parameter:
@@ -179,6 +179,13 @@ class SudoCommands(Kind):
     links = {"memberof": ("sudocmdgroup",)}
     by_number = True
 
+    def protect(self, call: Call, key: str, dn: str) -> None:
+        super().protect(call, key, dn)
+        used = f"(|(memberallowcmd={escape(dn)})(memberdenycmd={escape(dn)}))"
+        rules, _ = call.me.search(call.kinds["sudorule"].base(call), ONE, used, ["cn"])
+        if rules:
+            raise errors.dependent(key, "sudorule", ", ".join(rule.first("cn") for rule in rules))
+
 
 class SudoCommandGroups(Kind):
     """https://github.com/freeipa/freeipa/blob/master/ipaserver/plugins/sudocmdgroup.py"""
@@ -252,6 +259,26 @@ class SudoRules(Rules):
                 command = replace(command, options=(*command.options, mask))
             made.append(command)
         return made
+
+    def before_add(
+        self, call: Call, key: str, values: dict[str, list[Any]], options: Options
+    ) -> Options | None:
+        self._check_order(call, values)
+        return super().before_add(call, key, values, options)
+
+    def before_mod(
+        self, call: Call, key: str, current: Found, wished: dict[str, list[Any]], options: Options
+    ) -> Options | None:
+        if [str(one) for one in wished.get("sudoorder", [])] != current.values.get("sudoorder", []):
+            self._check_order(call, wished)
+        return super().before_mod(call, key, current, wished, options)
+
+    def _check_order(self, call: Call, values: dict[str, list[Any]]) -> None:
+        for order in values.get("sudoorder", []):
+            taken, _ = call.me.search(self.base(call), ONE, f"(sudoOrder={escape(str(order))})", ["cn"])
+            if taken:
+                told = f"order must be a unique value ({order} already used by {taken[0].first('cn')})"
+                raise errors.validation("order", told)
 
     def after_members(self, call: Call, dn: str, options: Options, what: str) -> int:
         given = {network(one) for one in options.get("hostmask") or []}
