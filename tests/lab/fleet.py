@@ -143,6 +143,12 @@ class Fleet:
         minions = ",".join(self.lab.servers)
         answers = self.salt(minions, "saltutil.refresh_pillar", "wait=True", "timeout=60")
         assert set(answers.values()) == {True}, answers
+        if "enforce" in seconds and seconds["enforce"] is None:
+            # What the schedule had begun before still writes.
+            wait_for(
+                lambda: not any(self.salt(minions, "saltutil.is_running", "itstack.enforce").values()),
+                "the end of every enforcement",
+            )
 
     def rows(self, fresh: bool = True) -> dict[str, dict[str, Any]]:
         """The matrix, by integration."""
