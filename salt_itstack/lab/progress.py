@@ -19,7 +19,7 @@ class Progress:
         self.stream = stream or sys.stderr
         self.moving = self.stream.isatty()
         self.durations: dict[str, float] = {}
-        self.started = 0.0
+        self.started = time.monotonic()
         self.told = 0.0
         self.stage_name = ""
         self.width = 0
