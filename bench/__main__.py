@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,8 @@ def main() -> int:
         help="few objects, where a bench can: to see that it runs, not to judge",
     )
     chosen = parser.parse_args()
+    # Servers are ended and folders removed as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     if chosen.quick and chosen.into:
         parser.error("--quick is no measurement: leave out --into")
     unknown = sorted(set(chosen.names) - set(NAMES))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,9 @@ from .processes import SET, Ansible, AsStates, Objects, Salt, Script, Tool, extr
 TITLE = "People of FreeIPA"
 #: With a port behind its name it would refuse everybody, as the real server does.
 ADDRESS = "127.0.59.1"
-COUNTS, FEW = (1, 100, 1000, 10000), (1, 10)
+COUNTS, FEW = (1, 100, 10000), (1, 10)
 #: One by one takes minutes: beyond it the others' figures are computed from this number of people.
 MOST_OF_OTHERS = 100
-#: More than these are put into the directory: through the interface it would take minutes.
-MOST_MADE = 1000
-#: Members that one change of a group brings.
-SLICE = 500
 
 
 class Server:
@@ -51,42 +46,6 @@ class Server:
         """How many requests there have been."""
         # A line is written before its answer is sent.
         return (self.site.folder / "ipa-rpc.log").read_text(encoding="utf-8").count('"POST /')
-
-    def fill(self, people: Objects) -> None:
-        """
-        Put people into the directory who are like the first of them, which is there already.
-
-        The directory's own plug-ins give them their numbers and private groups, as they do for the interface.
-        """
-        import ldap
-
-        settings = self.site.folder / "etc" / "itstack-lab"
-        password = (settings / "manager.password").read_text(encoding="utf-8").strip()
-        connection = ldap.initialize(self.about["ldap"])
-        connection.simple_bind_s("cn=Directory Manager", password)
-        first, *others = people
-        base = "dc=it-stack,dc=lab"
-        found = connection.search_s(f"cn=users,cn=accounts,{base}", ldap.SCOPE_SUBTREE, f"(uid={first})")
-        (_, model), groups = found[0], f"cn=groups,cn=accounts,{base}"
-        classes = [name for name in model["objectClass"] if name != b"mepOriginEntry"]
-        number = first.removeprefix(PREFIX).encode()
-        members = []
-        for name in others:
-            own = name.removeprefix(PREFIX).encode()
-            entry = {key: [one.replace(number, own) for one in values] for key, values in model.items()}
-            for unwanted in ("mepManagedEntry", "memberOf"):
-                entry.pop(unwanted, None)
-            entry |= {"objectClass": classes, "uidNumber": [b"-1"], "gidNumber": [b"-1"],
-                      "ipaUniqueID": [str(uuid.uuid4()).encode()]}  # fmt: skip
-            dn = f"uid={name},cn=users,cn=accounts,{base}"
-            connection.add_s(dn, list(entry.items()))
-            private = [(ldap.MOD_REPLACE, "ipaUniqueID", [str(uuid.uuid4()).encode()])]
-            connection.modify_s(f"cn={name},{groups}", private)
-            members.append(dn.encode())
-        for start in range(0, len(members), SLICE):
-            more = [(ldap.MOD_ADD, "member", members[start : start + SLICE])]
-            connection.modify_s(f"cn=ipausers,{groups}", more)
-        connection.unbind_s()
 
 
 PREFIX = "person"
@@ -161,7 +120,7 @@ def measure(tell: Callable[[str], None], quick: bool = False) -> dict[str, Any]:
 
 
 class Bench:
-    """The tools, each on a server of its own while the people can be made quickly."""
+    """The tools, each on a server of its own."""
 
     def __init__(self, folder: Path, ansible: Path, tell: Callable[[str], None]) -> None:
         self.folder, self.ansible, self.tell = folder, ansible, tell
@@ -170,33 +129,18 @@ class Bench:
 
     def rows(self, count: int) -> Iterator[dict[str, Any]]:
         """The rows for a number of people."""
-        if count > MOST_MADE:
-            with self._server() as server:
-                self.tell(f"putting {count} people into the directory")
-                first = self._script(server, "first")
-                first.declare(_wired(declared(1)))
-                first.run(server.requests)
-                server.fill(declared(count))
-                # The last change is undone by the next tool.
-                yield self._row(self._script(server, f"script-{count}"), count, server, made=True)
-                yield self._row(self._salt(server, f"pack-{count}"), count, server, made=True, back=True)
-            return
         others = (self._states, self._ansible) if count <= MOST_OF_OTHERS else ()
         for tool in (self._script, self._salt, *others):
             with self._server() as server:
                 yield self._row(tool(server, f"{tool.__name__}-{count}"), count, server)
 
-    def _row(
-        self, tool: Tool, count: int, server: Server, made: bool = False, back: bool = False
-    ) -> dict[str, Any]:
+    def _row(self, tool: Tool, count: int, server: Server) -> dict[str, Any]:
         self.tell(f"{tool.name}, {count}")
         people = [declared(count), declared(count, changed=True)]
         if isinstance(tool, Script):
             people = [_wired(each) for each in people]
-        if back:
-            people.reverse()
         repeats = 1 if isinstance(tool, (AsStates, Ansible)) else processes.REPEATS
-        row, again = measured(tool, *people, server.requests, repeats, create=not made)
+        row, again = measured(tool, *people, server.requests, repeats)
         if type(tool) is Salt:
             self.growth = growth(again)
         return row

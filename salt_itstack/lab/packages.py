@@ -35,8 +35,8 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 # What apt's two kinds of progress count.
 STEPS = {"dlstatus": "downloading", "pmstatus": "installing"}
 KEYCLOAK_VERSION = "26.7.3"
-KEYCLOAK_ARTIFACT = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK_VERSION}:zip"
-KEYCLOAK_NAME = f"keycloak-quarkus-dist-{KEYCLOAK_VERSION}.zip"
+#: The states are tested on it too; the lab doesn't run it.
+OLDER_KEYCLOAK_VERSION = "26.4.5"
 KEYCLOAK_MEGABYTES = 170
 COMPLAINT_LENGTH = 240
 
@@ -118,13 +118,18 @@ def _apt(words: list[str], log: Path, progress: Progress) -> None:
         )
 
 
-def keycloak(lab: Lab, progress: Progress) -> tuple[str, str] | None:
+def keycloak_name(version: str) -> str:
+    """The file name of a distribution of Keycloak."""
+    return f"keycloak-quarkus-dist-{version}.zip"
+
+
+def keycloak(lab: Lab, progress: Progress, version: str = KEYCLOAK_VERSION) -> tuple[str, str] | None:
     """
-    Keycloak's distribution and its SHA-256, from the cache or from Maven's registry.
+    A distribution of Keycloak and its SHA-256, from the cache or from Maven's registry.
 
     Returns None when it can't be had; the reason was told.
     """
-    target = lab.cache / KEYCLOAK_NAME
+    target = lab.cache / keycloak_name(version)
     recorded = target.with_name(target.name + ".sha256")
     if target.exists() and recorded.exists():
         digest = recorded.read_text().split()[0]
@@ -135,18 +140,18 @@ def keycloak(lab: Lab, progress: Progress) -> tuple[str, str] | None:
         progress.say("no Java on this machine: the lab goes on without Keycloak")
         return None
     lab.cache.mkdir(parents=True, exist_ok=True)
-    if not _download(lab, target, progress):
+    if not _download(lab, target, progress, version):
         return None
     digest = checksum(target)
     recorded.write_text(f"{digest}  {target.name}\n")
     return str(target), digest
 
 
-def _download(lab: Lab, target: Path, progress: Progress) -> bool:
+def _download(lab: Lab, target: Path, progress: Progress, version: str) -> bool:
     repository = lab.cache / "maven"
     log = lab.state / "log" / "maven.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    progress.say(f"downloading Keycloak {KEYCLOAK_VERSION} (about {KEYCLOAK_MEGABYTES} MB)")
+    progress.say(f"downloading Keycloak {version} (about {KEYCLOAK_MEGABYTES} MB)")
     with open(log, "wb") as stream:
         child = subprocess.Popen(
             [
@@ -157,7 +162,8 @@ def _download(lab: Lab, target: Path, progress: Progress) -> bool:
                     f"-Dmaven.repo.local={repository}",
                     "dependency:copy",
                 ),
-                *(f"-Dartifact={KEYCLOAK_ARTIFACT}", f"-DoutputDirectory={lab.cache}"),
+                f"-Dartifact=org.keycloak:keycloak-quarkus-dist:{version}:zip",
+                f"-DoutputDirectory={lab.cache}",
             ],
             stdin=subprocess.DEVNULL,
             stdout=stream,

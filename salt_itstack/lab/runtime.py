@@ -275,7 +275,8 @@ class Runtime:
             with self.progress.stage("packages"):
                 packages.install(self.lab, self.progress)
             with self.progress.stage("downloads"):
-                packages.keycloak(self.lab, self.progress)
+                for version in (packages.KEYCLOAK_VERSION, packages.OLDER_KEYCLOAK_VERSION):
+                    packages.keycloak(self.lab, self.progress, version)
         self._open_checkout()
         os.chdir(CHECKOUT)
         if arguments:

@@ -430,7 +430,7 @@ def test_download_with_a_wrong_checksum_is_fetched_again(
     lab = choose("127.0.62", str(tmp_path / "state"), str(tmp_path / "cache"))
     fetched: list[Path] = []
 
-    def fetch(_: Lab, target: Path, __: Progress) -> bool:
+    def fetch(_: Lab, target: Path, __: Progress, ___: str) -> bool:
         fetched.append(target)
         target.write_bytes(b"the real thing")
         return True

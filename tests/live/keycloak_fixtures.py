@@ -1,7 +1,7 @@
 """
-A real Keycloak, and a real directory for it, started once for the tests and not as root.
+A real Keycloak of two versions, one after the other, and a real directory for them, not as root.
 
-Keycloak's zip comes from ITSTACK_KEYCLOAK_ZIP, from the lab's cache, or from Maven.
+Keycloak's zips come from the lab's cache, into which they are downloaded where they lack.
 
 Imported by the tests before pytest loads it as a plug-in, hence: PYTEST_DONT_REWRITE.
 """
@@ -24,9 +24,11 @@ import pytest
 import requests
 from database_fixtures import Salt, free_port, until
 
-VERSION = "26.7.3"
-ZIP = f"keycloak-quarkus-dist-{VERSION}.zip"
-CACHE = pathlib.Path("/var/cache/itstack-lab")
+from salt_itstack.lab import packages
+from salt_itstack.lab.progress import Progress
+from salt_itstack.lab.settings import DEFAULT_NETWORK, choose
+
+VERSIONS = (packages.KEYCLOAK_VERSION, packages.OLDER_KEYCLOAK_VERSION)
 
 BOOTSTRAP = {"client_id": "temporary", "client_secret": "Canary-of-the-temporary-account-3"}
 ACCOUNT = {"client_id": "salt-itstack", "client_secret": "Canary-of-our-account-5"}
@@ -46,33 +48,23 @@ def unprivileged(user, *command):
     return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *map(str, command)]
 
 
-def distribution():
-    named = os.environ.get("ITSTACK_KEYCLOAK_ZIP")
-    if named:
-        return pathlib.Path(named)
-    for cached in CACHE.rglob(ZIP) if CACHE.is_dir() else ():
-        return cached
-    if not shutil.which("mvn"):
-        pytest.fail(f"there is no {ZIP} here: name it in ITSTACK_KEYCLOAK_ZIP, or apt-get install maven")
-    target = pathlib.Path(tempfile.gettempdir()) / "itstack-keycloak"
-    if not (target / ZIP).exists():
-        artifact = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
-        subprocess.run(
-            ["mvn", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={target}"],
-            check=True,
-        )  # fmt: skip
-    return target / ZIP
+def distribution(version):
+    found = packages.keycloak(choose(DEFAULT_NETWORK, None, None), Progress(), version)
+    if not found:
+        pytest.fail(f"there is no Keycloak {version} here: see above. Remedy: ./lab test, without more")
+    return found[0]
 
 
 class KeycloakServer:
     """The real server in development mode: an embedded database, plain http, health on a port of its own."""
 
-    def __init__(self):
+    def __init__(self, version=VERSIONS[0]):
+        self.version = version
         if not shutil.which("java"):
             pytest.fail("there is no Java here: apt-get install openjdk-17-jre-headless")
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="itstack-keycloak-"))
         self.folder.chmod(0o755)
-        with zipfile.ZipFile(distribution()) as archive:
+        with zipfile.ZipFile(distribution(version)) as archive:
             archive.extractall(self.folder)
         self.home = next(self.folder.glob("keycloak-*"))
         (self.home / "bin" / "kc.sh").chmod(0o755)
@@ -165,6 +157,11 @@ class KeycloakServer:
         assert "access_token" in answer, answer
         payload = answer["access_token"].split(".")[1]
         return json.loads(base64.urlsafe_b64decode(payload + "=="))
+
+    def kill(self):
+        """End it as a loss of power would; ``start`` brings it back."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(timeout=30)
 
     def remove(self):
         with contextlib.suppress(ProcessLookupError):
@@ -330,9 +327,9 @@ class Gate:
             each.close()
 
 
-@pytest.fixture(scope="session")
-def keycloak_server():
-    server = KeycloakServer()
+@pytest.fixture(scope="session", params=VERSIONS)
+def keycloak_server(request):
+    server = KeycloakServer(request.param)
     try:
         yield server
     finally:

@@ -29,7 +29,9 @@ class Between:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 between.seen.append(f"{self.command} {self.path}")
                 fault = between.take(self.command, self.path)
-                if fault == "cut":
+                if callable(fault):
+                    fault()
+                if fault == "cut" or callable(fault):
                     self.close_connection = True
                     self.connection.close()
                     return
@@ -47,6 +49,8 @@ class Between:
                         self.answer(answer.status, answer.headers, answer.read())
                 except urllib.error.HTTPError as error:
                     self.answer(error.code, error.headers, error.read())
+                except urllib.error.URLError:
+                    self.close_connection = True
 
             def answer(self, status, headers, content):
                 self.send_response(status)
@@ -109,6 +113,23 @@ def test_a_client_that_was_half_written_is_told_and_mended_by_the_next_run(salt,
     mended = salt.state("client_present", "half", **wanted)
     assert mended["result"] is True and set(mended["changes"]) == {"mapper groups"}
     assert salt.state("client_present", "half", **wanted)["changes"] == {}
+
+
+def test_keycloak_killed_between_two_writes_of_a_client(salt, between, realm, keycloak_account):
+    assert salt.state("client_present", "killed", realm=realm)["result"] is True
+    wanted = {"realm": realm, "description": "Whole", "mappers": {"groups": GROUPS}}
+    between.faults = [("POST", "protocol-mappers", keycloak_account.kill)]
+    outcome = salt.state("client_present", "killed", **wanted)
+    assert outcome["result"] is False and set(outcome["changes"]) == {"description"}
+    assert "no answer" in outcome["comment"] and "Remedy" in outcome["comment"]
+    while_gone = salt.state("client_present", "killed", **wanted)
+    assert (while_gone["result"], while_gone["changes"]) == (False, {})
+    keycloak_account.start()
+    # What a server had answered just before it was killed may be lost: that depends on its database.
+    mended = salt.state("client_present", "killed", **wanted)
+    assert mended["result"] is True and "mapper groups" in mended["changes"]
+    assert keycloak_account.client(realm, "killed")["description"] == "Whole"
+    assert salt.state("client_present", "killed", **wanted)["changes"] == {}
 
 
 def test_of_a_set_the_rest_is_not_tried_when_the_server_goes(salt, between, realm):

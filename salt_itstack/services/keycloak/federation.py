@@ -7,6 +7,7 @@ A federation, its mappers and the group that its groups come below are one decla
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ...errors import Invalid, Problem, nearest
@@ -21,12 +22,14 @@ from .directory import (
     mappers_of,
     prove_bind,
     prove_people,
+    required,
     sync,
     try_stored,
 )
 from .freeipa import FIRST_NAME, FREEIPA, group_mapper
 from .groups import apply_group, group_path
 from .mappers import check_types
+from .plans import Plan, carry_out
 from .resources import FEDERATION, LDAP_MAPPER, MASK, settings_of, singles, text
 from .view import View
 
@@ -147,21 +150,17 @@ class Federation:
         own = mappers_of(view, realm, found)
         if found is None and test:
             # The directory, or its account for us, may be made by this same run.
-            return self._with_group(view, realm, self.creation(), test)
+            return self._with_group(view, realm, self.creation())
         rewrite = self._prove(view, realm, found)
         changes = self._changes(found, own, rewrite)
         if found is not None and not self.allow_identity_loss:
             keep_identities(view, realm, found, changes)
         if any(key.startswith("mapper ") for key in changes):
             check_types(view, self.mappers, MAPPERS)
-        changes = self._with_group(view, realm, changes, test)
+        changes = self._with_group(view, realm, changes)
         if found is not None and not changes and _imports(self.fields):
             prove_people(view, realm, found["id"])
-        if not changes or test:
-            return changes
-        self._write(view, realm, name, found, own, changes)
-        view.changed(realm, "components", "groups")
-        return changes
+        return carry_out(view, realm, self._plan(view, realm, name, changes), test, "components", "groups")
 
     def _changes(self, found: Row | None, own: Mapping[str, Row], rewrite: tuple[str, ...]) -> Changes:
         changes = diff(FEDERATION, self.fields, found, rewrite)
@@ -174,15 +173,13 @@ class Federation:
                     "new": {key: one["new"] for key, one in differences.items()},
                 }
         if changes and _imports(self.fields):
-            changes["people"] = {
-                "old": "never imported" if found is None else "imported before",
-                "new": "imported",
-            }
+            before = "never imported" if found is None else "imported before"
+            changes["people"] = {"old": before, "new": "imported"}
         if found is None and self.groups_path:
             changes["groups_path"] = {"old": None, "new": self.groups_path}
         return changes
 
-    def _with_group(self, view: View, realm: str, changes: Changes, test: bool) -> Changes:
+    def _with_group(self, view: View, realm: str, changes: Changes) -> Changes:
         # keycloak: refuses a group mapper whose groups.path isn't there.
         if not self.groups_path:
             return changes
@@ -205,13 +202,22 @@ class Federation:
         prove_bind(view, realm, self.fields)
         return ("bind_credential",) if found is not None else ()
 
-    def _write(
-        self, view: View, realm: str, name: str, found: Row | None, own: Mapping[str, Row], changes: Changes
-    ) -> None:
-        if "groups_path" in changes:
-            apply_group(view, realm, self.groups_path, {})
-        parent = found["id"] if found else ""
-        mine = [field for field in self.fields if field in changes]
+    def _plan(self, view: View, realm: str, name: str, changes: Changes) -> Plan:
+        """A step for each object that is written, so that a failure tells what was."""
+        plan = Plan(name)
+
+        def part(*keys: str) -> Changes:
+            return {key: changes[key] for key in keys if key in changes}
+
+        plan.add(part("groups_path"), lambda: apply_group(view, realm, self.groups_path, {}))
+        plan.add(part(*self.fields), lambda: self._write_fields(view, realm, name, changes))
+        for each in self.mappers:
+            plan.add(part(f"mapper {each}"), partial(self._write_mapper, view, realm, name, each))
+        plan.add(part("people"), lambda: sync(view, realm, required(view, realm, name)["id"], full=True))
+        return plan
+
+    def _write_fields(self, view: View, realm: str, name: str, changes: Changes) -> None:
+        found = find(view, realm, name)
         if found is None:
             place = {
                 "name": name,
@@ -220,20 +226,33 @@ class Federation:
                 "parentId": _id(view, realm),
             }
             sent = body(FEDERATION, {key: [value] for key, value in self.fields.items() if value != ""})
-            parent = view.api.create_component(realm, {**place, **sent})
+            view.api.create_component(realm, {**place, **sent})
             view.changed(realm, "components")
-            # keycloak: makes six mappers of its own with it.
-            own = mappers_of(view, realm, {"id": parent})
-        elif mine:
+        else:
             # An empty list deletes a setting.
+            mine = [field for field in self.fields if field in changes]
             values = {key: [self.fields[key]] if self.fields[key] != "" else [] for key in mine}
             place = {key: found[key] for key in ("id", "name", "providerType", "providerId", "parentId")}
-            view.api.update_component(realm, parent, {**place, **body(FEDERATION, values)})
-        for each, mapper in self.mappers.items():
-            if f"mapper {each}" in changes:
-                _write_mapper(view, realm, parent, each, mapper, own.get(each))
-        if _imports(self.fields):
-            sync(view, realm, parent, full=True)
+            view.api.update_component(realm, found["id"], {**place, **body(FEDERATION, values)})
+
+    def _write_mapper(self, view: View, realm: str, name: str, each: str) -> None:
+        parent, mapper = required(view, realm, name), self.mappers[each]
+        # keycloak: makes six mappers of its own with a federation.
+        old = mappers_of(view, realm, parent).get(each)
+        config = {key: [] if value is None else [value] for key, value in mapper["config"].items()}
+        sent = {
+            "name": each,
+            "providerType": MAPPERS,
+            "providerId": mapper["type"],
+            "parentId": parent["id"],
+        }
+        if old is not None and old["providerId"] != mapper["type"]:
+            view.api.delete_component(realm, old["id"])
+            old = None
+        if old is None:
+            view.api.create_component(realm, {**sent, "config": config})
+        else:
+            view.api.update_component(realm, old["id"], {**sent, "id": old["id"], "config": config})
 
 
 def keep_identities(view: View, realm: str, found: Row, changes: Changes) -> None:
@@ -264,20 +283,6 @@ def remove(view: View, realm: str, name: str, test: bool = False) -> Changes:
         view.api.delete_component(realm, identifier)
         view.changed(realm, "components")
     return removal(name)
-
-
-def _write_mapper(
-    view: View, realm: str, parent: str, name: str, mapper: Mapping[str, Any], old: Row | None
-) -> None:
-    config = {key: [] if value is None else [value] for key, value in mapper["config"].items()}
-    sent = {"name": name, "providerType": MAPPERS, "providerId": mapper["type"], "parentId": parent}
-    if old is not None and old["providerId"] != mapper["type"]:
-        view.api.delete_component(realm, old["id"])
-        old = None
-    if old is None:
-        view.api.create_component(realm, {**sent, "config": config})
-    else:
-        view.api.update_component(realm, old["id"], {**sent, "id": old["id"], "config": config})
 
 
 def _id(view: View, realm: str) -> str:
