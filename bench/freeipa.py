@@ -97,7 +97,7 @@ def measure(tell: Callable[[str], None], quick: bool = False) -> dict[str, Any]:
     counts = FEW if quick else COUNTS
     lab = choose(DEFAULT_NETWORK, None, None)
     packages.install(lab, Progress())
-    ansible = processes.ansible(lab.cache, tell)
+    ansible = processes.ANSIBLE.provide(lab.cache, tell)
     # The directory isn't root's, and the checkout may be in a folder that is.
     mounts.own_mounts()
     mounts.empty_closed_folders(lab.visible)

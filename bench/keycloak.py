@@ -228,7 +228,7 @@ def measure(tell: Callable[[str], None], quick: bool = False) -> dict[str, Any]:
     packages.install(lab, progress)
     archive = packages.keycloak(lab, progress)
     assert archive, "there is no Keycloak to measure"
-    ansible = processes.ansible(lab.cache, tell)
+    ansible = processes.ANSIBLE.provide(lab.cache, tell)
     folder = Path(tempfile.mkdtemp(prefix="itstack-bench-", dir="/var/tmp"))
     folder.chmod(0o755)
     site = Alone(LOOPBACK, folder)

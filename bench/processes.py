@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,12 @@ from typing import IO, Any
 
 import yaml
 
+from salt_itstack.lab.environments import Environment
+
 #: Runs that change nothing, one after the other; the median of their seconds counts.
 REPEATS = 3
 #: Of Ansible's package: the last that Debian 12's Python can have, with community.general 11.4.2.
-ANSIBLE = "ansible==12.3.0"
+ANSIBLE = Environment(("ansible==12.3.0",))
 
 Objects = Mapping[str, Mapping[str, Any]]
 
@@ -216,19 +217,6 @@ class Ansible(Tool):
 
     def changed(self, said: str) -> int:
         return int(said.rpartition("CHANGED=")[2].partition('"')[0])
-
-
-def ansible(cache: Path, tell: Callable[[str], None]) -> Path:
-    """A virtual environment with Ansible's package and its collections, kept in the cache."""
-    environment = cache / ANSIBLE.replace("==", "-")
-    if not (environment / ".complete").exists():
-        tell(f"installing {ANSIBLE} into {environment}")
-        venv.create(environment, with_pip=True, clear=True)
-        pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet",
-               "--disable-pip-version-check", ANSIBLE]  # fmt: skip
-        subprocess.run(pip, check=True, stdout=sys.stderr)
-        (environment / ".complete").touch()
-    return environment
 
 
 def measured(

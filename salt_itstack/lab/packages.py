@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +31,8 @@ PACKAGES = (
     "procps",
     "iproute2",
 )
+#: What the tests need beside them: FreeIPA's own client is built with Kerberos.
+TEST_PACKAGES = ("libkrb5-dev",)
 POLICY = Path("/usr/sbin/policy-rc.d")
 # What apt's two kinds of progress count.
 STEPS = {"dlstatus": "downloading", "pmstatus": "installing"}
@@ -41,21 +43,21 @@ KEYCLOAK_MEGABYTES = 170
 COMPLAINT_LENGTH = 240
 
 
-def missing() -> list[str]:
-    """The packages that aren't installed."""
+def missing(wanted: Sequence[str]) -> list[str]:
+    """Those of these packages that aren't installed."""
     done = subprocess.run(
-        ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *PACKAGES],
+        ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Status}\n", *wanted],
         capture_output=True,
         text=True,
         check=False,
     )
     there = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
-    return [name for name in PACKAGES if name not in there]
+    return [name for name in wanted if name not in there]
 
 
-def install(lab: Lab, progress: Progress) -> None:
-    """Install what is missing; LabError with the end of apt's words when that fails."""
-    wanted = missing()
+def install(lab: Lab, progress: Progress, also: Sequence[str] = ()) -> None:
+    """Install what is missing, also of other packages; LabError with the end of apt's words if that fails."""
+    wanted = missing((*PACKAGES, *also))
     if not wanted:
         return
     progress.say(f"installing {', '.join(wanted)}")

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import alone, checks, client, inside, memory, mounts, packages, specifications
+from . import alone, checks, client, environments, inside, memory, mounts, packages, specifications
 from .errors import LabError, tail
 from .layout import read_map
 from .progress import Progress
@@ -273,10 +273,15 @@ class Runtime:
         if not arguments:
             # Before both want to.
             with self.progress.stage("packages"):
-                packages.install(self.lab, self.progress)
+                packages.install(self.lab, self.progress, packages.TEST_PACKAGES)
             with self.progress.stage("downloads"):
                 for version in (packages.KEYCLOAK_VERSION, packages.OLDER_KEYCLOAK_VERSION):
                     packages.keycloak(self.lab, self.progress, version)
+                try:
+                    environments.FREEIPA_CLIENTS.provide(self.lab.cache, self.progress.say)
+                except LabError as problem:
+                    # The tests that need it will fail, and all others needn't.
+                    self.progress.say(str(problem))
         self._open_checkout()
         os.chdir(CHECKOUT)
         if arguments:
