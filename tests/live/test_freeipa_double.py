@@ -627,6 +627,26 @@ def test_a_server_without_an_authority_says_so(freeipa: Lab) -> None:
     assert answer == {"result": False, "value": None, "summary": None}
 
 
+def test_a_command_may_be_named_with_its_version(freeipa: Lab) -> None:
+    admin = freeipa.client()
+    assert admin.call("user_show/1", "admin")["value"] == "admin"
+    error = admin.refused("user_show/2", "admin")
+    assert (error["code"], error["data"]) == (905, {"name": "user_show/2"})
+
+
+def test_what_clients_ask_for_but_is_not_offered_is_never_said_to_be_done(freeipa: Lab) -> None:
+    admin = freeipa.client()
+    # Without it FreeIPA's own client takes the signatures that it brings along.
+    assert admin.refused("schema", version="2.170")["code"] == 905
+    for method, key, switch in (
+        ("group_add", "foreign", "external"), ("user_show", "admin", "rights"),
+        ("host_add", "single.it-stack.lab", "no_reverse"),
+    ):  # fmt: skip
+        error = admin.refused(method, key, **{switch: True})
+        assert (error["code"], error["data"]) == (3005, {"option": switch})
+    assert admin.call("group_add", "domestic", external=False)["value"] == "domestic"
+
+
 def test_a_person_s_own_group_stays(freeipa: Lab) -> None:
     admin = freeipa.client()
     admin.call("user_add", "grouped", givenname="A", sn="B")

@@ -290,15 +290,17 @@ class Records(Kind):
             Parameter(name, kind=truth, attribute=False) for name in ("structured", "force", "del_all")
         )
         shown = (parameters.ALL, parameters.RAW, structured)
+        reverse = tuple(parameters.unoffered(f"{name}_extra_create_reverse") for name in ("a", "aaaa"))
         named = [self.zone, self.key]
         rename = Parameter("rename", "rename", parameters.dns_name, attribute=False)
         return [
-            Command("dnsrecord_add", self.add_records, named, (*self.attributes, *self.parts, force, *shown)),
-            Command("dnsrecord_mod", self.mod_records, named, (*self.attributes, *self.parts, rename,
+            Command("dnsrecord_add", self.add_records, named, (*self.attributes, *self.parts, force, *reverse,
                                                                 *shown)),
+            Command("dnsrecord_mod", self.mod_records, named, (*self.attributes, *self.parts, rename,
+                                                                parameters.RIGHTS, *shown)),
             Command("dnsrecord_del", self.delete_records, named, (*self.attributes, whole, structured,
                                                                   parameters.RAW)),
-            Command("dnsrecord_show", self.show_records, named, shown),
+            Command("dnsrecord_show", self.show_records, named, (parameters.RIGHTS, *shown)),
             Command("dnsrecord_find", self.find_records, [self.zone, Parameter("criteria", attribute=False)],
                     (replace(self.key, required=False), *self.attributes, parameters.SIZE_LIMIT,
                      parameters.TIME_LIMIT, parameters.KEYS_ONLY, *shown)),

@@ -27,7 +27,7 @@ def commands() -> list[Command]:
         Command("whoami", whoami),
         Command("env", environment, [Parameter("variables", many=True)],
                 [Parameter("server", kind=parameters.truth), ALL]),
-        Command("config_show", config_show, [], [Parameter("rights", kind=parameters.truth), ALL, RAW]),
+        Command("config_show", config_show, [], [parameters.RIGHTS, ALL, RAW]),
         Command("dns_is_enabled", dns_is_enabled),
         Command("ca_is_enabled", ca_is_enabled),
         Command("server_role_find", server_role_find, [Parameter("criteria")],

@@ -26,11 +26,13 @@ class Groups(Kind):
         Parameter("description", "desc"),
         Parameter("gidnumber", "gid", parameters.integer, rule=parameters.at_least(1)),
     )
-    add_options = (switch("nonposix"),)
-    mod_options = (switch("posix"), Parameter("rename", attribute=False, shape=str.lower,
-                                              rule=parameters.account_name("group")))  # fmt: skip
+    add_options = (switch("nonposix"), parameters.unoffered("external"))
+    mod_options = (switch("posix"), parameters.unoffered("external"),
+                   Parameter("rename", attribute=False, shape=str.lower,
+                             rule=parameters.account_name("group")))  # fmt: skip
     find_options = (
-        switch("posix"), switch("nonposix"),
+        switch("posix"), switch("nonposix"), parameters.unoffered("external"),
+        parameters.unoffered("private"),
         *(Parameter(f"{prefix}_{kind}", f"{prefix}_{kind}s", many=True, attribute=False)
           for kind in ("group", "role", "hbacrule", "sudorule") for prefix in ("in", "not_in")),
     )  # fmt: skip

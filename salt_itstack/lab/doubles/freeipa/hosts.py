@@ -51,8 +51,9 @@ class Hosts(Kind):
         Parameter("userpassword", "password"),
         *words("userclass:class", many=True),
     )  # fmt: skip
-    add_options = (switch("force"), switch("random"))
-    mod_options = (switch("random"),)
+    add_options = (switch("force"), switch("random"), parameters.unoffered("no_reverse"))
+    mod_options = (switch("random"), parameters.unoffered("updatedns"))
+    del_options = (parameters.unoffered("updatedns"),)
     find_options = tuple(
         Parameter(f"{prefix}_{kind}", f"{prefix}_{kind}s", many=True, attribute=False)
         for kind in ("hostgroup", "role", "hbacrule", "sudorule") for prefix in ("in", "not_in")

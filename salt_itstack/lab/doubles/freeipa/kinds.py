@@ -29,10 +29,10 @@ class Kind(Readable):
         made = [
             Command(f"{self.name}_add", self.add, [key], (
                 *self.attributes, *self.add_options, parameters.SETATTR, parameters.ADDATTR, *shown)),
-            Command(f"{self.name}_show", self.show, [key], shown),
+            Command(f"{self.name}_show", self.show, [key], (parameters.RIGHTS, *shown)),
             Command(f"{self.name}_mod", self.mod, [key], (
                 *optional, *self.mod_options, parameters.SETATTR, parameters.ADDATTR, parameters.DELATTR,
-                *shown)),
+                parameters.RIGHTS, *shown)),
             Command(f"{self.name}_find", self.find, [Parameter("criteria", attribute=False)], (
                 replace(key, required=False, rule=None), *optional, *self.find_options, parameters.SIZE_LIMIT,
                 parameters.TIME_LIMIT, parameters.KEYS_ONLY, *shown)),

@@ -117,6 +117,12 @@ def truth(name: str, value: Any) -> bool:
     raise errors.conversion(name, "must be True or False")
 
 
+def _off(name: str, value: Any) -> bool:
+    if truth(name, value):
+        raise errors.unknown_option(name)
+    return False
+
+
 def moment(name: str, value: Any) -> Moment:
     if isinstance(value, Moment):
         return value
@@ -215,6 +221,14 @@ CONTINUE = Parameter("continue", kind=truth, attribute=False)
 SIZE_LIMIT = Parameter("sizelimit", kind=integer, attribute=False, rule=at_least(0))
 TIME_LIMIT = Parameter("timelimit", kind=integer, attribute=False, rule=at_least(0))
 KEYS_ONLY = Parameter("pkey_only", kind=truth, attribute=False)
+
+
+def unoffered(name: str) -> Parameter:
+    """A switch of what the double doesn't offer: clients that send every option send it as false."""
+    return Parameter(name, kind=_off, attribute=False)
+
+
+RIGHTS = unoffered("rights")
 
 
 def words(*names: str, many: bool = False, cli: Sequence[str] = ()) -> tuple[Parameter, ...]:

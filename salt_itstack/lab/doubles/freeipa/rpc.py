@@ -92,7 +92,8 @@ class Interface:
 
     def run(self, method: str, arguments: list[Any], options: dict[str, Any], person: str) -> dict[str, Any]:
         """Run a command by name, as this person."""
-        command = self.commands.get(method)
+        # A command has a version of its own behind its name, of which there is only the first.
+        command = self.commands.get(str(method).removesuffix("/1"))
         if command is None:
             raise errors.unknown_command(method)
         me = self.directory.as_person(f"uid={person},cn=users,cn=accounts,{self.realm.base}")

@@ -10,7 +10,7 @@ from typing import Any
 from salt_itstack.lab.doubles.freeipa import access, errors
 from salt_itstack.lab.doubles.freeipa.commands import Call, Command
 from salt_itstack.lab.doubles.freeipa.kinds import NOT_THERE, Kind
-from salt_itstack.lab.doubles.freeipa.parameters import NO_MEMBERS, Parameter, integer, words
+from salt_itstack.lab.doubles.freeipa.parameters import ALL, NO_MEMBERS, RAW, Parameter, integer, words
 from salt_itstack.lab.doubles.freeipa.reading import Options
 from salt_itstack.lab.doubles.freeipa.store import ONE, Found, escape
 
@@ -251,7 +251,8 @@ class SudoRules(Rules):
 
     def commands(self) -> list[Command]:
         option = Parameter("ipasudoopt", "sudooption", required=True, attribute=False)
-        made = [Command(f"sudorule_{verb}_option", run, [self.key], [option, NO_MEMBERS]) for verb, run in
+        shown = (ALL, RAW, NO_MEMBERS)
+        made = [Command(f"sudorule_{verb}_option", run, [self.key], [option, *shown]) for verb, run in
                 (("add", self.add_option), ("remove", self.remove_option))]  # fmt: skip
         mask = Parameter("hostmask", many=True, attribute=False, rule=no_mask)
         for command in super().commands():
