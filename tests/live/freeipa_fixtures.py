@@ -242,13 +242,18 @@ def _await(lab: Lab, port: int) -> None:
     raise AssertionError(f"nothing listens on port {port} after 30 s")
 
 
-@contextlib.contextmanager
-def running() -> Iterator[Lab]:
-    """A started server in a folder of its own, gone afterwards."""
+def need_directory() -> None:
+    """Fail where the program of the directory is missing."""
     if not shutil.which("ns-slapd", path=os.environ.get("PATH", "") + ":/usr/sbin"):
         pytest.fail(
             "ns-slapd isn't installed, and these tests need the real directory: apt-get install 389-ds-base"
         )
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Lab]:
+    """A started server in a folder of its own, gone afterwards."""
+    need_directory()
     root = Path(tempfile.mkdtemp(prefix="itstack-freeipa-", dir="/var/tmp"))
     root.chmod(0o755)
     try:
