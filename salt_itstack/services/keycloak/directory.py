@@ -26,7 +26,8 @@ _AGAIN = (
 def find(view: View, realm: str, name: str) -> Row | None:
     """The LDAP federation of that name, or ``None``."""
     for row in view.components(realm):
-        if row["name"] == name and row["providerType"] == PROVIDER:
+        # keycloak: the component that holds a changed user profile has no name.
+        if row["providerType"] == PROVIDER and row["name"] == name:
             return row
     return None
 
