@@ -616,7 +616,9 @@ def _mark(profile, realm, kind, name):
     return f"keycloak/{_settings(profile)['url'].rstrip('/')}/{realm}/{kind}/{name}"
 
 
-def flow_copy_apply(name, realm, copy_of, executions=None, test=False, profile="keycloak", **fields):
+def flow_copy_apply(
+    name, realm, copy_of, executions=None, exclusive=False, test=False, profile="keycloak", **fields
+):
     """
     Make a copy of an authentication flow, bring it to the given shape, and return what changed.
 
@@ -633,7 +635,7 @@ def flow_copy_apply(name, realm, copy_of, executions=None, test=False, profile="
     # The items of a list share a path, so a setting that is a reference somewhere is hidden everywhere.
     secret = {path[-1] for path in paths}
     hidden = dict.fromkeys(range(len(executions or ())), secret)
-    wanted = flows.flow_wanted(name, copy_of, executions, plugin.own_arguments(fields), hidden)
+    wanted = flows.flow_wanted(name, copy_of, executions, plugin.own_arguments(fields), exclusive, hidden)
     mark = _mark(profile, realm, "flow", name)
     return flows.apply_flow(_view(profile), realm, name, wanted, mark, _marks(), test)
 

@@ -928,7 +928,7 @@ def required_action_absent(name, realm, profile="keycloak", **kwargs):
     return _absent(name, "required_action_remove", profile, realm=realm)
 
 
-def flow_copy_present(name, realm, copy_of, executions=None, profile="keycloak", **kwargs):
+def flow_copy_present(name, realm, copy_of, executions=None, exclusive=False, profile="keycloak", **kwargs):
     """
     Ensure that there is a copy of an authentication flow, and that it has the given executions.
 
@@ -945,7 +945,7 @@ def flow_copy_present(name, realm, copy_of, executions=None, profile="keycloak",
     description
         For people.
     executions
-        A list of what has to be in the copy; all else in it is left alone. Each entry names a ``provider``
+        A list of what has to be in the copy. Each entry names a ``provider``
         (such as ``auth-otp-form``), or a ``flow``: a part with more in it, by the name that it has in the
         flow that was copied (the server puts the copy's name before it). What isn't there is added at the
         end. Besides:
@@ -958,6 +958,9 @@ def flow_copy_present(name, realm, copy_of, executions=None, profile="keycloak",
         ``description``: of a part.
         ``config``: a map of settings; those that aren't named are left alone. Secret ones may be references.
         ``config_alias``: what the configuration is called; tells two of one provider in one part apart.
+    exclusive
+        Whether executions and parts that aren't declared are taken out of the copy, a part with all that is
+        in it. By default they are left alone.
     profile
         Name of a profile, or the profile itself.
 
@@ -979,9 +982,16 @@ def flow_copy_present(name, realm, copy_of, executions=None, profile="keycloak",
     return _present(
         name,
         "flow_copy_apply",
-        {"name": name, "realm": realm, "copy_of": copy_of, "executions": executions, **fields},
+        {
+            "name": name,
+            "realm": realm,
+            "copy_of": copy_of,
+            "executions": executions,
+            "exclusive": exclusive,
+            **fields,
+        },
         profile,
-        lambda: flows.flow_creation(flows.flow_wanted(name, copy_of, executions, fields)),
+        lambda: flows.flow_creation(flows.flow_wanted(name, copy_of, executions, fields, exclusive)),
     )
 
 

@@ -221,18 +221,24 @@ def impostor(answer):
 
 
 class Salt:
-    """States and execution functions of one service through Salt's own loader; each call is a run."""
+    """
+    States and execution functions of one service through Salt's own loader; each call is a run.
 
-    def __init__(self, service, profile, **tree):
+    options
+        Of the minion, such as the folders that it keeps fingerprints of secrets in.
+    """
+
+    def __init__(self, service, profile, options=None, **tree):
         self.service = service
+        self.options = options or {}
         self.pillar = {"itstack": {"profiles": {service: profile}, **tree}}
 
     def state(self, function, name, test=False, **arguments):
-        _, states = load({"test": test}, self.pillar)
+        _, states = load({**self.options, "test": test}, self.pillar)
         return states[f"itstack_{self.service}.{function}"](name=name, **arguments)
 
     def call(self, function, *arguments, **keywords):
-        modules, _ = load({}, self.pillar)
+        modules, _ = load(self.options, self.pillar)
         return modules[f"itstack_{self.service}.{function}"](*arguments, **keywords)
 
 

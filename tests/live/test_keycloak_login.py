@@ -4,7 +4,6 @@ import uuid
 
 import pytest
 from database_fixtures import Salt, assert_converges, free_port
-from salt_loader import load
 
 pytest_plugins = ("keycloak_fixtures",)
 
@@ -53,7 +52,7 @@ PROVIDER = {
 
 @pytest.fixture
 def salt(keycloak_account, minion):
-    return Remembering("keycloak", keycloak_account.profile, minion)
+    return Salt("keycloak", keycloak_account.profile, minion)
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +60,6 @@ def minion(tmp_path_factory):
     """A minion's folders: fingerprints of secrets lie there."""
     folder = tmp_path_factory.mktemp("minion")
     return {"cachedir": str(folder), "pki_dir": str(folder)}
-
-
-class Remembering(Salt):
-    """With the folders of one minion for all runs."""
-
-    def __init__(self, service, profile, options, **tree):
-        super().__init__(service, profile, **tree)
-        self.options = options
-
-    def state(self, function, name, test=False, **arguments):
-        _, states = load({**self.options, "test": test}, self.pillar)
-        return states[f"itstack_{self.service}.{function}"](name=name, **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +144,38 @@ def test_a_copy_of_a_flow_converges_is_bound_and_removed(salt, realm, keycloak_a
     assert_converges(salt, "flow_absent", "ours", realm=realm)
 
 
+def test_what_is_not_declared_of_an_exclusive_flow_is_taken_out(salt, realm, keycloak_account):
+    whole = {
+        "copy_of": "browser",
+        "exclusive": True,
+        "executions": [
+            {"provider": "auth-cookie", "requirement": "ALTERNATIVE"},
+            {"provider": "auth-username-password-form", "in": "forms"},
+            {"flow": "extra", "in": "forms", "requirement": "CONDITIONAL"},
+        ],
+    }
+    path = f"/realms/{realm}/authentication/flows"
+    made = assert_converges(salt, "flow_copy_present", "short", realm=realm, **whole)
+    assert "execution auth-spnego" not in made
+    kept = ["auth-cookie", "short forms", "auth-username-password-form", "short extra"]
+    assert list(executions(keycloak_account, realm, "short")) == kept
+    keycloak_account.ask(
+        "POST", f"{path}/short forms/executions/execution", json={"provider": "auth-otp-form"}
+    )
+    sub = {"alias": "theirs", "type": "basic-flow", "description": "", "provider": "registration-page-form"}
+    keycloak_account.ask("POST", f"{path}/short/executions/flow", json=sub)
+    keycloak_account.ask("POST", f"{path}/theirs/executions/execution", json={"provider": "auth-spnego"})
+    # Left alone by one who doesn't ask for it.
+    shared = {**whole, "exclusive": False}
+    assert salt.state("flow_copy_present", "short", realm=realm, **shared)["changes"] == {}
+    changes = assert_converges(salt, "flow_copy_present", "short", realm=realm, **whole)
+    # A part goes with what is in it.
+    gone = {"old": "present", "new": None}
+    assert changes == {"execution auth-otp-form in forms": gone, "flow theirs": gone}
+    assert list(executions(keycloak_account, realm, "short")) == kept
+    assert_converges(salt, "flow_absent", "short", realm=realm)
+
+
 def test_an_identity_provider_converges_and_its_secret_is_written_once(salt, realm, keycloak_account):
     path = f"/realms/{realm}/identity-provider/instances/corporate"
     made = assert_converges(salt, "identity_provider_present", "corporate", realm=realm, **PROVIDER)
@@ -197,6 +216,7 @@ def test_an_identity_provider_converges_and_its_secret_is_written_once(salt, rea
         ("flow_copy_present", "x",
          {"copy_of": "browser", "executions": [{"provider": "auth-cookie", "requirement": "CONDITIONAL"}]},
          "isn't possible there"),
+        ("flow_copy_present", "x", {"copy_of": "browser", "exclusive": True}, "would leave nothing"),
         ("flow_bindings_present", "x", {"browser": "clients"}, "flow of another kind"),
         ("flow_bindings_present", "x", {"browser": "nowhere"}, "no such flow"),
         ("flow_absent", "browser", {}, "never removed"),

@@ -52,11 +52,18 @@ class Node:
 
 
 def flow_wanted(
-    name: str, copy_of: Any, executions: Any, fields: Wanted, hidden: Mapping[int, set[str]] | None = None
+    name: str,
+    copy_of: Any,
+    executions: Any,
+    fields: Wanted,
+    exclusive: bool = False,
+    hidden: Mapping[int, set[str]] | None = None,
 ) -> dict[str, Any]:
     """
-    What was declared of a copy, checked: ``copy_of``, ``description`` and ``executions``.
+    What was declared of a copy, checked: ``copy_of``, ``description``, ``executions`` and ``exclusive``.
 
+    exclusive
+        Whether what isn't among ``executions`` is taken out of the copy.
     hidden
         For the number of an execution, the settings whose values nobody may read in a report.
     """
@@ -69,6 +76,10 @@ def flow_wanted(
     if executions is not None and not isinstance(executions, (list, tuple)):
         raise Invalid(
             Problem("", "executions", executions, "must be a list", "write each one on its own line")
+        )
+    if exclusive and not executions:
+        problems.append(
+            Problem("", "exclusive", True, "would leave nothing in the flow", "declare its executions")
         )
     wanted = []
     seen = set()
@@ -98,7 +109,12 @@ def flow_wanted(
         wanted.append(own)
     if problems:
         raise Invalid(problems)
-    return {"copy_of": copy_of, "description": fields.get("description"), "executions": wanted}
+    return {
+        "copy_of": copy_of,
+        "description": fields.get("description"),
+        "executions": wanted,
+        "exclusive": exclusive,
+    }
 
 
 def flow_creation(wanted: Wanted) -> Changes:
@@ -141,7 +157,7 @@ def apply_flow(
                 Problem("", "copy_of", wanted["copy_of"], f"the realm {realm} has no such flow",
                         nearest(wanted["copy_of"], known))
             )  # fmt: skip
-        copied.check(_nodes(view, realm, wanted["copy_of"], ""))
+        copied.check(nodes_of(view, realm, wanted["copy_of"], ""))
     if test:
         view.plan(realm, "flow", name)
         return changes
@@ -240,7 +256,7 @@ class _FlowCopy:
         changes: Changes = {}
         if self._wanted["description"] is not None:
             changes.update(diff(FLOW, {"description": self._wanted["description"]}, found))
-        nodes = _nodes(self._view, self._realm, self._name, self._name)
+        nodes = nodes_of(self._view, self._realm, self._name, self._name)
         self.check(nodes)
         for own in self._wanted["executions"]:
             node = _find(own, nodes)
@@ -252,6 +268,8 @@ class _FlowCopy:
                 changes[_called(own)] = {
                     side: {key: one[side] for key, one in differences.items()} for side in ("old", "new")
                 }
+        for node in self._undeclared(nodes):
+            changes[_called(_identity(node))] = {"old": "present", "new": None}
         return changes
 
     def check(self, nodes: list[Node]) -> None:
@@ -287,15 +305,44 @@ class _FlowCopy:
                 self._realm, found["id"], {**kept, "description": self._wanted["description"]}
             )
             self._view.changed(self._realm, "flows")
+        # First, as what is declared may be called like a part that goes.
+        for gone in self._undeclared(nodes_of(self._view, self._realm, self._name, self._name)):
+            self._view.api.delete_execution(self._realm, gone.row["id"])
+            self._view.changed(self._realm, _executions_slot(self._name))
         for own in self._wanted["executions"]:
             if _called(own) not in changes:
                 continue
-            nodes = _nodes(self._view, self._realm, self._name, self._name)
+            nodes = nodes_of(self._view, self._realm, self._name, self._name)
             node = _find(own, nodes)
             if node is None:
                 node = self._add(own, nodes)
             self._change(own, node)
             self._view.changed(self._realm, _executions_slot(self._name))
+
+    def _undeclared(self, nodes: list[Node]) -> list[Node]:
+        """What ``exclusive`` takes out: a part with all that is in it, unless something in it is declared."""
+        if not self._wanted["exclusive"]:
+            return []
+        above = {node.label: node.parent for node in nodes if node.is_flow}
+        stays, holding = set(), set()
+        for own in self._wanted["executions"]:
+            node = _find(own, nodes)
+            part = node.parent if node else own.get("in")
+            if node:
+                stays.add(node.row["id"])
+            while part and part not in holding:
+                holding.add(part)
+                part = above.get(part)
+        gone: set[str] = set()
+        result = []
+        for each in nodes:
+            if each.row["id"] in stays or (each.is_flow and each.label in holding):
+                continue
+            if each.is_flow:
+                gone.add(each.label)
+            if each.parent not in gone:
+                result.append(each)
+        return result
 
     def _add(self, own: Wanted, nodes: list[Node]) -> Node:
         parent = self._name
@@ -313,7 +360,7 @@ class _FlowCopy:
         self._view.changed(self._realm, "flows", _executions_slot(self._name))
         node = next(
             one
-            for one in _nodes(self._view, self._realm, self._name, self._name)
+            for one in nodes_of(self._view, self._realm, self._name, self._name)
             if made in (one.row["id"], one.row.get("flowId"))
         )
         choices = node.row["requirementChoices"]
@@ -353,7 +400,7 @@ class _FlowCopy:
         self._view.changed(self._realm, _executions_slot(self._name), f"execution config {identifier}")
         after = next(
             one
-            for one in _nodes(self._view, self._realm, self._name, self._name)
+            for one in nodes_of(self._view, self._realm, self._name, self._name)
             if one.row["id"] == node.row["id"]
         )
         settings_written(
@@ -380,30 +427,14 @@ class _FlowCopy:
         return any(key.startswith("config ") for key in self._differences(own, node))
 
     def _config(self, node: Node) -> Row:
-        identifier = node.row.get("authenticationConfig")
-        if not identifier:
-            return {}
-        return self._view.listed(
-            self._realm,
-            f"execution config {identifier}",
-            lambda: self._view.api.execution_config(self._realm, identifier),
-            {},
-        )
+        return config_of(self._view, self._realm, node)
 
     def _of(self, node: Node) -> str:
         return f"{self._mark}/{node.row['id']}"
 
     def _unknown_settings(self, place: str, own: Wanted) -> list[Problem | str]:
         provider = own["provider"]
-        known = [
-            row["name"]
-            for row in self._view.listed(
-                self._realm,
-                f"settings of {provider}",
-                lambda: self._view.api.execution_settings(self._realm, provider),
-                [],
-            )
-        ]
+        known = settings_known(self._view, self._realm, provider)
         return [
             Problem("", f"{place}:config:{key}", None, f"{provider} has no such setting",
                     nearest(key, known) if known else "it has none at all")
@@ -416,7 +447,7 @@ def _executions_slot(alias: str) -> str:
     return f"executions of {alias}"
 
 
-def _nodes(view: View, realm: str, alias: str, prefix: str) -> list[Node]:
+def nodes_of(view: View, realm: str, alias: str, prefix: str) -> list[Node]:
     """What a flow consists of. Its parts are called without the name of the copy that they are in."""
     rows = view.listed(realm, _executions_slot(alias), lambda: view.api.executions(realm, alias), [])
     nodes: list[Node] = []
@@ -428,6 +459,24 @@ def _nodes(view: View, realm: str, alias: str, prefix: str) -> list[Node]:
         nodes.append(Node(label, above[-1] if above else "", row))
         above.append(label)
     return nodes
+
+
+def config_of(view: View, realm: str, node: Node) -> Row:
+    """The configuration of an execution, with its ``alias``; empty if it has none."""
+    identifier = node.row.get("authenticationConfig")
+    if not identifier:
+        return {}
+    return view.listed(
+        realm, f"execution config {identifier}", lambda: view.api.execution_config(realm, identifier), {}
+    )
+
+
+def settings_known(view: View, realm: str, provider: str) -> list[str]:
+    """The settings that an execution of this provider knows."""
+    rows = view.listed(
+        realm, f"settings of {provider}", lambda: view.api.execution_settings(realm, provider), []
+    )
+    return [row["name"] for row in rows]
 
 
 def _find(own: Wanted, nodes: list[Node]) -> Node | None:
@@ -451,6 +500,14 @@ def _called(own: Wanted) -> str:
     place = f" in {own['in']}" if own.get("in") else ""
     alias = f" ({own['config_alias']})" if own.get("config_alias") else ""
     return f"{'flow' if own.get('flow') else 'execution'} {own.get('flow') or own['provider']}{alias}{place}"
+
+
+def _identity(node: Node) -> dict[str, Any]:
+    return {
+        "flow" if node.is_flow else "provider": node.label,
+        "in": node.parent,
+        "config_alias": node.row.get("alias"),
+    }
 
 
 def _new(own: Wanted) -> dict[str, Any]:
