@@ -34,6 +34,8 @@ except ImportError as error:
 else:
     compatibility.require(__version__)
 
+import logging
+
 import salt.utils.yaml
 
 from salt_itstack import plugin
@@ -62,6 +64,8 @@ from salt_itstack.services.keycloak.api import Keycloak
 from salt_itstack.services.keycloak.federation import Federation
 from salt_itstack.services.keycloak.federation import remove as remove_federation
 from salt_itstack.services.keycloak.view import View
+
+log = logging.getLogger(__name__)
 
 
 def _settings(profile):
@@ -213,7 +217,8 @@ def describe(realm, kinds=None, secrets=True, builtin=False, text=True, profile=
     make it the same.
 
     kinds
-        Which of ``realm``, ``client_scope``, ``realm_role``, ``client``, ``client_role``, ``group`` and
+        Which of ``realm``, ``client_scope``, ``user_profile``, ``required_action``, ``flow``,
+        ``flow_bindings``, ``identity_provider``, ``realm_role``, ``client``, ``client_role``, ``group`` and
         ``federation``; without it all.
     secrets
         With a reference such as ``secret://keycloak-it-stack-wiki`` for each secret. The secrets themselves
@@ -224,8 +229,13 @@ def describe(realm, kinds=None, secrets=True, builtin=False, text=True, profile=
     text
         ``False`` gives a structure in place of YAML.
 
-    Not described: people, authentication flows, identity providers, required actions, the user profile,
-    authorization resources and policies, private keys, and groups that a federation imports.
+    Flows are described as copies of built-in ones, with all that is in them. The secret of an identity
+    provider can't be read: where the minion doesn't remember it, the first run writes the declared one.
+
+    Not described: people, built-in authentication flows, organizations, authorization resources and policies,
+    policies of clients and of WebAuthn, translated texts, keys, federations that aren't LDAP's, and groups
+    that a federation imports. What else no state can say, such as the order of the profile's attributes,
+    stands in comments at the top of the text and in the log.
 
     CLI Example:
 
@@ -239,10 +249,14 @@ def describe(realm, kinds=None, secrets=True, builtin=False, text=True, profile=
         raise Invalid(
             Problem("", "kinds", name, "isn't described", nearest(name, describing.KINDS)) for name in unknown
         )
-    states = describing.describe(_view(profile), realm, tuple(wanted), secrets, builtin)
+    states, lost = describing.describe(_view(profile), realm, tuple(wanted), secrets, builtin)
+    for words in lost:
+        log.warning("not described of the realm %s: %s", realm, words)
     if not text:
         return states
-    return salt.utils.yaml.safe_dump(states, default_flow_style=False, sort_keys=False)
+    dumped = salt.utils.yaml.safe_dump(states, default_flow_style=False, sort_keys=False)
+    # A name may have anything in it, and must not end the comment.
+    return "".join(f"# Not described: {' '.join(words.split())}\n" for words in lost) + dumped
 
 
 def client_list(realm, profile="keycloak"):

@@ -1,10 +1,8 @@
 """Keycloak's other kinds, and whole sets of them, against a real server."""
 
-import json
 import uuid
 
 import pytest
-import yaml
 from database_fixtures import Salt, assert_converges
 from keycloak_fixtures import ACCOUNT
 from salt_loader import load
@@ -347,65 +345,3 @@ def test_what_administers_stays(salt, keycloak_account, realm):
     for path in groups:
         outcome = salt.state("group_absent", path, realm=realm)
         assert outcome["result"] is False and "last administrator" in outcome["comment"]
-
-
-def apply(salt, text):
-    """Every state of an SLS, in its order, with the secrets opened; their outcomes by id."""
-    outcomes = {}
-    for title, state in yaml.safe_load(text).items():
-        ((function, arguments),) = state.items()
-        merged = {key: value for one in arguments for key, value in one.items()}
-        for key in ("secret", "smtp_password"):
-            if key in merged:
-                assert merged[key].startswith("secret://")
-                merged[key] = SECRET if key == "secret" else MAIL_PASSWORD
-        outcomes[title] = salt.state(function.removeprefix("itstack_keycloak."), merged.pop("name"), **merged)
-    return outcomes
-
-
-def test_a_grown_realm_is_described_and_made_anew(salt, keycloak_account, tmp_path):
-    name = f"grown-{uuid.uuid4().hex[:8]}"
-    salt.state("realm_present", name, display_name="Grown", attributes={"frontendUrl": "https://x.it-stack.lab"},
-               smtp={"host": "mail", "from": "a@it-stack.lab", "auth": True, "user": "a"},
-               smtp_password=MAIL_PASSWORD)  # fmt: skip
-    salt.state(
-        "realm_roles_present", "roles", realm=name, roles={"zebra": {}, "ant": {"realm_roles": ["zebra"]}}
-    )
-    salt.state(
-        "client_scope_present", "floor", realm=name, realm_default="default", mappers={"groups": GROUPS}
-    )
-    clients = {
-        "wiki": {"secret": SECRET, "redirect_uris": ["https://b.it-stack.lab/*", "https://a.it-stack.lab/*"],
-                 "post_logout_redirect_uris": ["https://b.it-stack.lab/", "https://a.it-stack.lab/"],
-                 "default_scopes": ["basic", "floor"], "optional_scopes": ["email"], "pkce": "S256",
-                 "mappers": {"groups": GROUPS}, "service_accounts": True,
-                 "service_account_realm_roles": ["ant"], "flow_bindings": {"browser": "browser"},
-                 "attributes": {"acr.loa.map": json.dumps({"gold": 2})}},
-        "assets": {"protocol": "saml", "assertion_consumer_url": "https://assets.it-stack.lab/acs"},
-    }  # fmt: skip
-    salt.state("clients_present", "clients", realm=name, clients=clients)
-    keycloak_account.change_client(name, "wiki", secret=SECRET)
-    salt.state("client_role_present", "editor", realm=name, client="wiki", attributes={"a": ["2", "1"]})
-    # Each of these stands on something that is made after it: the roles of clients are given last.
-    wiki = {"client_roles": {"wiki": ["editor"]}}
-    salt.state("realm_role_present", "beetle", realm=name, **wiki)
-    salt.state("client_role_present", "all", realm=name, client="assets", **wiki, realm_roles=["ant"])
-    given = {"wiki": ["editor"], "realm-management": ["view-users"]}
-    salt.state("client_present", "butler", realm=name, secret=SECRET, service_accounts=True,
-               service_account_client_roles=given)  # fmt: skip
-    salt.state("groups_present", "groups", realm=name,
-               groups={"/a": {}, "/a/b": {"realm_roles": ["ant"], "attributes": {"x": "1"}}})  # fmt: skip
-    text = salt.call("describe", name)
-    assert SECRET not in text and MAIL_PASSWORD not in text and "PRIVATE" not in text.upper()
-    assert [one for one in apply(salt, text).values() if one["changes"] or not one["result"]] == []
-    assert salt.state("realm_absent", name)["result"] is True
-    outcomes = apply(salt, text)
-    assert [one["comment"] for one in outcomes.values() if one["result"] is not True] == []
-    assert salt.call("describe", name) == text
-    salt.state("realm_absent", name)
-
-
-def test_a_described_realm_with_what_each_has_changes_nothing(salt, realm):
-    text = salt.call("describe", realm, builtin=True, secrets=False)
-    assert f"{realm}: client account" in text and "secret://" not in text
-    assert [one for one in apply(salt, text).values() if one["changes"] or not one["result"]] == []

@@ -47,7 +47,7 @@ def predicted_action(fields: Wanted) -> Changes:
 def apply_action(view: View, realm: str, name: str, fields: Wanted, test: bool = False) -> Changes:
     """Register a required action and bring it to the declared shape; returns what changed or would change."""
     wanted = action_wanted(fields)
-    found = _actions(view, realm).get(name)
+    found = registered(view, realm).get(name)
     changes = diff(REQUIRED_ACTION, wanted, found)
     if not changes:
         return {}
@@ -59,7 +59,7 @@ def apply_action(view: View, realm: str, name: str, fields: Wanted, test: bool =
     if found is None:
         view.api.register_action(realm, name, wanted.get("display_name") or offered[name])
         view.changed(realm, "required actions")
-        found = _actions(view, realm)[name]
+        found = registered(view, realm)[name]
         try:
             if "config" in wanted:
                 # keycloak: only of one that is registered.
@@ -79,7 +79,7 @@ def apply_action(view: View, realm: str, name: str, fields: Wanted, test: bool =
 
 def remove_action(view: View, realm: str, name: str, test: bool = False) -> Changes:
     """Unregister a required action; nothing if it isn't registered."""
-    if name not in _actions(view, realm):
+    if name not in registered(view, realm):
         return {}
     if not test:
         view.api.unregister_action(realm, name)
@@ -87,7 +87,8 @@ def remove_action(view: View, realm: str, name: str, test: bool = False) -> Chan
     return removal(name)
 
 
-def _actions(view: View, realm: str) -> dict[str, Row]:
+def registered(view: View, realm: str) -> dict[str, Row]:
+    """The required actions that a realm has, by their alias."""
     rows = view.listed(realm, "required actions", lambda: view.api.required_actions(realm), [])
     return {row["alias"]: row for row in rows}
 
@@ -99,7 +100,7 @@ def _offered(view: View, realm: str, name: str) -> dict[str, str]:
     if name not in offered:
         raise Invalid(
             Problem("", "name", name, "the server has no such required action",
-                    nearest(name, [*offered, *_actions(view, realm)]))
+                    nearest(name, [*offered, *registered(view, realm)]))
         )  # fmt: skip
     return offered
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...errors import Missing
 from ...reconcile import Resource
-from . import clients, grants, roles, scopes
+from . import clients, describing_login, grants, roles, scopes
 from .api import Row
 from .directory import MAPPERS, PROVIDER
 from .groups import federated_paths
@@ -29,7 +29,10 @@ from .view import View
 States = dict[str, Any]
 
 #: In the order in which they need each other. Roles of clients are given to others after all the clients.
-KINDS = ("realm", "client_scope", "realm_role", "client", "client_role", "group", "federation")
+KINDS = (
+    "realm", "client_scope", "user_profile", "required_action", "flow", "flow_bindings", "identity_provider",
+    "realm_role", "client", "client_role", "group", "federation",
+)  # fmt: skip
 
 #: Attributes that the server writes itself, or that say again what a field says.
 _CLIENT_ATTRIBUTES = PRIVATE_KEYS | {
@@ -49,16 +52,16 @@ _PREFIXES = ("webAuthnPolicy", "_browser_header", "client-policies")
 
 def describe(
     view: View, realm: str, kinds: tuple[str, ...] = KINDS, secrets: bool = True, builtin: bool = False
-) -> States:
+) -> tuple[States, list[str]]:
     """
-    States that make a realm as it is.
+    States that make a realm as it is, and what of it they leave out although it is of these kinds.
 
     kinds
         Which, of :data:`KINDS`.
     secrets
         With a reference ``secret://keycloak-REALM-CLIENT`` in the place of each secret.
     builtin
-        With the clients, scopes and roles that each realm has.
+        With the clients, scopes and roles that each realm has. Built-in flows are never described.
 
     Raises :class:`Missing` where there's no such realm.
     """
@@ -66,9 +69,22 @@ def describe(
     if found is None:
         raise Missing(f"there is no realm {realm}", view.api.service)
     later: States = {}
+    lost: list[str] = []
+
+    def login(entries: Iterable[describing_login.Entry]) -> States:
+        states: States = {}
+        for function, name, fields in entries:
+            states.update(_state(realm, function, name, fields))
+        return states
+
     writers: dict[str, Callable[[], States]] = {
         "realm": lambda: _realm(realm, found, secrets),
         "client_scope": lambda: _scopes(view, realm, builtin),
+        "user_profile": lambda: login(describing_login.user_profile(view, realm, lost)),
+        "required_action": lambda: login(describing_login.required_actions(view, realm)),
+        "flow": lambda: login(describing_login.copied_flows(view, realm, secrets, lost)),
+        "flow_bindings": lambda: login(describing_login.flow_bindings(view, realm, found)),
+        "identity_provider": lambda: login(describing_login.identity_providers(view, realm, secrets, lost)),
         "realm_role": lambda: _roles(view, realm, builtin, later),
         "client": lambda: _clients(view, realm, secrets, builtin, later),
         "client_role": lambda: _client_roles(view, realm, builtin, later),
@@ -81,7 +97,7 @@ def describe(
             states.update(later)
         if kind in kinds:
             states.update(writers[kind]())
-    return states
+    return states, lost
 
 
 def _split(
@@ -101,10 +117,17 @@ def _split(
     first = {client: names for client, names in fields[field].items() if clients.is_built_in(client, realm)}
     then = {client: names for client, names in fields[field].items() if client not in first}
     if then:
-        ((title, state),) = _state(realm, function, name, {field: then}, **needed).items()
-        later[f"{title}, with roles of clients"] = state
+        _give_later(realm, function, name, {field: then}, later, **needed)
     rest = {key: value for key, value in fields.items() if key != field}
     return {**rest, field: first} if first else rest
+
+
+def _give_later(
+    realm: str, function: str, name: str, given: dict[str, Any], later: States, **needed: Any
+) -> None:
+    ((title, state),) = _state(realm, function, name, given, **needed).items()
+    what = "roles of the realm" if "realm_roles" in given else "roles of clients"
+    later[f"{title}, with {what}"] = state
 
 
 def _state(realm: str, function: str, name: str, fields: Mapping[str, Any], **more: Any) -> States:
@@ -224,14 +247,33 @@ def _ordered(
     waiting = sorted(described)
     while waiting:
         # A client's roles bring along realm roles that are there before them.
-        ready = [
-            name for name in waiting if more or not set(described[name].get("realm_roles", ())) & set(waiting)
-        ]
-        # Of those that bring along each other, somebody has to be the first.
-        for name in ready or waiting:
+        needs = {
+            name: set() if more else set(described[name].get("realm_roles", ())) & set(waiting)
+            for name in waiting
+        }
+        ready = [name for name in waiting if not needs[name]]
+        if not ready:
+            # Of those that bring along each other, somebody has to be the first, and gets the others later.
+            ready = [next(name for name in waiting if _comes_back(name, needs))]
+            fields = described[ready[0]]
+            _give_later(realm, function, ready[0], {"realm_roles": sorted(needs[ready[0]])}, later, **more)
+            there = [role for role in fields.pop("realm_roles") if role not in needs[ready[0]]]
+            if there:
+                fields["realm_roles"] = there
+        for name in ready:
             states.update(_state(realm, function, name, described[name], **more))
-        waiting = [name for name in waiting if ready and name not in ready]
+        waiting = [name for name in waiting if name not in ready]
     return states
+
+
+def _comes_back(name: str, needs: Mapping[str, set[str]]) -> bool:
+    """Whether a role brings along itself, by way of others."""
+    reached: set[str] = set()
+    ahead = set(needs[name])
+    while ahead:
+        reached |= ahead
+        ahead = {one for role in ahead for one in needs[role]} - reached
+    return name in reached
 
 
 def _given(has: Mapping[str, Any]) -> dict[str, Any]:
@@ -306,9 +348,9 @@ def _groups(view: View, realm: str) -> States:
 def _federations(view: View, realm: str, secrets: bool) -> States:
     states: States = {}
     rows = view.components(realm)
-    for row in sorted(rows, key=lambda one: one["name"]):
-        if row["providerType"] != PROVIDER or row["providerId"] != "ldap":
-            continue
+    # keycloak: the component that holds a changed user profile has no name.
+    ours = [row for row in rows if row["providerType"] == PROVIDER and row["providerId"] == "ldap"]
+    for row in sorted(ours, key=lambda one: one["name"]):
         own = [one for one in rows if one.get("parentId") == row["id"] and one["providerType"] == MAPPERS]
         fields: dict[str, Any] = {
             name: (spec.read(row) or [None])[0]

@@ -72,7 +72,7 @@ def profile_changes(wanted: Wanted, found: Wanted) -> Changes:
 
 def apply_profile(view: View, realm: str, wanted: Wanted, test: bool = False) -> Changes:
     """Bring a realm's user profile to the declared shape; returns what changed or would change."""
-    found = _found(view, realm)
+    found = found_profile(view, realm)
     changes = profile_changes(wanted, found)
     if not changes:
         return {}
@@ -97,7 +97,7 @@ def remove_attribute(view: View, realm: str, name: str, test: bool = False) -> C
     """Take an attribute out of a realm's user profile; nothing if it isn't there."""
     if name in BUILT_IN:
         raise Invalid(Problem("", "name", name, "is an attribute that every realm has", "leave it there"))
-    found = _found(view, realm)
+    found = found_profile(view, realm)
     rest = [row for row in found.get("attributes") or [] if row["name"] != name]
     if len(rest) == len(found.get("attributes") or []):
         return {}
@@ -107,7 +107,8 @@ def remove_attribute(view: View, realm: str, name: str, test: bool = False) -> C
     return removal(name)
 
 
-def _found(view: View, realm: str) -> Row:
+def found_profile(view: View, realm: str) -> Row:
+    """A realm's user profile as the server has it."""
     return view.listed(realm, "profile", lambda: view.api.user_profile(realm), {})
 
 

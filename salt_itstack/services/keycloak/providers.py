@@ -103,7 +103,7 @@ def apply_provider(
     exclusive
         Remove mappers that aren't declared.
     """
-    found = _providers(view, realm).get(name)
+    found = found_providers(view, realm).get(name)
     kind = wanted["fields"]["type"]
     if found is not None and found["providerId"] != kind:
         # keycloak: answers 204, and leaves it as it is.
@@ -112,7 +112,7 @@ def apply_provider(
                     "give this one another name; to replace it, remove it first: people's links go with it")
         )  # fmt: skip
     mine = f"{mark}/{found['internalId']}" if found else ""
-    old = _mappers(view, realm, name) if found is not None and (wanted["mappers"] or exclusive) else {}
+    old = found_mappers(view, realm, name) if found is not None and (wanted["mappers"] or exclusive) else {}
     changes = _changes(wanted, found, old, exclusive, mine, marks)
     if not changes:
         return {}
@@ -124,7 +124,7 @@ def apply_provider(
     _write(view, realm, name, wanted, found, changes)
     _write_mappers(view, realm, name, wanted, old, changes)
     view.changed(realm, "providers", _mappers_slot(name))
-    after = _providers(view, realm)[name]
+    after = found_providers(view, realm)[name]
     settings_written(
         wanted["config"], after.get("config") or {}, changes, f"{mark}/{after['internalId']}", marks
     )
@@ -135,7 +135,7 @@ def remove_provider(
     view: View, realm: str, name: str, mark: str, marks: Marks, test: bool = False
 ) -> Changes:
     """Delete an identity provider; nothing if it isn't there."""
-    found = _providers(view, realm).get(name)
+    found = found_providers(view, realm).get(name)
     if found is None:
         return {}
     if not test:
@@ -145,7 +145,8 @@ def remove_provider(
     return removal(name)
 
 
-def _providers(view: View, realm: str) -> dict[str, Row]:
+def found_providers(view: View, realm: str) -> dict[str, Row]:
+    """A realm's identity providers by their alias."""
     rows = view.listed(realm, "providers", lambda: view.api.identity_providers(realm), [])
     return {row["alias"]: row for row in rows}
 
@@ -154,7 +155,8 @@ def _mappers_slot(name: str) -> str:
     return f"mappers of {name}"
 
 
-def _mappers(view: View, realm: str, name: str) -> dict[str, Row]:
+def found_mappers(view: View, realm: str, name: str) -> dict[str, Row]:
+    """An identity provider's mappers by their name."""
     rows = view.listed(realm, _mappers_slot(name), lambda: view.api.identity_mappers(realm, name), [])
     return {row["name"]: row for row in rows}
 

@@ -1,0 +1,1 @@
+../../../../../salt_itstack/services/keycloak/describing_login.py
