@@ -229,8 +229,7 @@ def describe(realm, kinds=None, secrets=True, builtin=False, text=True, profile=
     text
         ``False`` gives a structure in place of YAML.
 
-    Flows are described as copies of built-in ones, with all that is in them. The secret of an identity
-    provider can't be read: where the minion doesn't remember it, the first run writes the declared one.
+    Flows are described as copies of built-in ones, with all that is in them.
 
     Not described: people, built-in authentication flows, organizations, authorization resources and policies,
     policies of clients and of WebAuthn, translated texts, keys, federations that aren't LDAP's, and groups

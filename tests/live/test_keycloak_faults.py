@@ -132,6 +132,56 @@ def test_keycloak_killed_between_two_writes_of_a_client(salt, between, realm, ke
     assert salt.state("client_present", "killed", **wanted)["changes"] == {}
 
 
+HALVES = {
+    "flow": (
+        "flow_copy_present", "half-flow",
+        {"copy_of": "browser", "executions": [{"provider": "auth-cookie", "requirement": "DISABLED"}]},
+        ("PUT", "/executions", "cut"), {"copy_of"},
+    ),
+    "identity provider": (
+        "identity_provider_present", "half-provider",
+        {
+            "type": "oidc", "trust_email": True,
+            "config": {
+                "clientId": "it-stack", "authorizationUrl": "https://login.example.org/a",
+                "tokenUrl": "https://login.example.org/t",
+            },
+            "mappers": {
+                "floor": {
+                    "type": "oidc-user-attribute-idp-mapper",
+                    "config": {"claim": "floor", "user.attribute": "floor"},
+                },
+            },
+        },
+        ("POST", "/mappers", "cut"),
+        {"type", "trust_email", "config clientId", "config authorizationUrl", "config tokenUrl"},
+    ),
+    "required action": (
+        "required_action_present", "TERMS_AND_CONDITIONS", {"enabled": True, "priority": 7},
+        ("PUT", "/required-actions", "cut"), {"enabled"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HALVES)
+def test_what_was_written_before_a_failure_is_told_and_the_rest_is_written_later(
+    salt, between, realm, keycloak_account, kind
+):
+    function, name, wanted, fault, before = HALVES[kind]
+    if kind == "required action":
+        assert salt.state("required_action_absent", name, realm=realm)["result"] is True
+    predicted = salt.state(function, name, test=True, realm=realm, **wanted)["changes"]
+    # What may be asked twice is.
+    between.faults = [fault] * 9
+    outcome = salt.state(function, name, realm=realm, **wanted)
+    between.faults = []
+    assert outcome["result"] is False and "no answer" in outcome["comment"], outcome
+    assert set(outcome["changes"]) == before
+    rest = salt.state(function, name, realm=realm, **wanted)
+    assert rest["result"] is True and set(rest["changes"]) == set(predicted) - before
+    assert salt.state(function, name, realm=realm, **wanted)["changes"] == {}
+
+
 def test_of_a_set_the_rest_is_not_tried_when_the_server_goes(salt, between, realm):
     clients = {f"gone-{number}": {} for number in range(20)}
     between.faults = [("POST", "/clients", "cut") for _ in range(20)]

@@ -176,6 +176,19 @@ def test_what_is_not_declared_of_an_exclusive_flow_is_taken_out(salt, realm, key
     assert_converges(salt, "flow_absent", "short", realm=realm)
 
 
+def test_a_minion_that_knows_nothing_of_a_secret_takes_the_one_that_is_there(
+    salt, realm, keycloak_account, tmp_path
+):
+    assert_converges(salt, "identity_provider_present", "taken-over", realm=realm, **PROVIDER)
+    folder = str(tmp_path)
+    other = Salt("keycloak", keycloak_account.profile, {"cachedir": folder, "pki_dir": folder})
+    assert other.state("identity_provider_present", "taken-over", realm=realm, **PROVIDER)["changes"] == {}
+    # From then on it knows.
+    rotated = {**PROVIDER, "config": {**PROVIDER["config"], "clientSecret": f"{SECRET}-3"}}
+    changes = assert_converges(other, "identity_provider_present", "taken-over", realm=realm, **rotated)
+    assert changes == {"config clientSecret": {"old": "(hidden)", "new": "(hidden)"}}
+
+
 def test_an_identity_provider_converges_and_its_secret_is_written_once(salt, realm, keycloak_account):
     path = f"/realms/{realm}/identity-provider/instances/corporate"
     made = assert_converges(salt, "identity_provider_present", "corporate", realm=realm, **PROVIDER)

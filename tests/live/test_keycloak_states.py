@@ -3,7 +3,8 @@
 import uuid
 
 import pytest
-from database_fixtures import Salt, assert_converges, free_port
+import requests
+from database_fixtures import Salt, assert_converges, free_port, until
 from keycloak_fixtures import ACCOUNT, BOOTSTRAP, Gate
 from salt_loader import load
 
@@ -222,6 +223,16 @@ def test_the_scope_of_a_service_account_is_no_drift(keycloak_account, realm, nex
     assert "service_account" in keycloak_account.client(realm, nextcloud)["defaultClientScopes"]
 
 
+def test_authorization_services_of_a_client_stay_on(keycloak_account, realm, nextcloud, salt):
+    """Keycloak switches them off in whoever writes a client without naming them."""
+    keycloak_account.change_client(
+        realm, nextcloud, serviceAccountsEnabled=True, authorizationServicesEnabled=True
+    )
+    wanted = {"realm": realm, **NEXTCLOUD, "description": "With policies"}
+    assert "description" in repaired(salt, "client_present", nextcloud, **wanted)
+    assert keycloak_account.client(realm, nextcloud)["authorizationServicesEnabled"] is True
+
+
 def test_mappers_of_others_stay_unless_ours_are_exclusive(keycloak_account, realm, nextcloud, salt):
     client = keycloak_account.client(realm, nextcloud)
     models = f"/realms/{realm}/clients/{client['id']}/protocol-mappers/models"
@@ -400,6 +411,28 @@ def test_a_server_that_stops_in_mid_run_is_told_and_the_next_run_converges(keycl
     assert "Remedy: start the service" in broken["comment"]
     assert salt.state("client_present", "mid-1", realm=realm, **NEXTCLOUD)["changes"] == {}
     assert_converges(salt, "client_present", "mid-2", realm=realm, **NEXTCLOUD)
+
+
+def test_a_token_that_lapses_in_mid_run_is_replaced(keycloak_account, realm, salt):
+    account = {"client_id": f"hasty-{uuid.uuid4().hex[:6]}", "client_secret": SECRET}
+    wanted = {
+        "realm": "master", "secret": SECRET, "service_accounts": True, "access_token_lifespan": 1,
+        "service_account_realm_roles": ["admin"],
+    }  # fmt: skip
+    assert salt.state("client_present", account["client_id"], **wanted)["result"] is True
+    profiles = {"keycloak": {"url": keycloak_account.url, **account}}
+    run, _ = load({}, {"itstack": {"profiles": profiles}})
+    assert run["itstack_keycloak.client_apply"]("before", realm)
+    token = keycloak_account.grant("master", *account.values(), "client_credentials")["access_token"]
+
+    def lapsed():
+        place = f"{keycloak_account.url}/admin/realms/{realm}"
+        answer = requests.get(place, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        return answer.status_code == 401
+
+    until(lapsed, "the end of a token")
+    assert run["itstack_keycloak.client_apply"]("after", realm)
+    assert keycloak_account.client(realm, "after")
 
 
 def test_the_server_tells_its_version(salt):

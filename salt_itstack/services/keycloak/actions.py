@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import Invalid, Problem, nearest
+from ...errors import Invalid, ItstackError, Problem, nearest
 from ...reconcile import Changes, body, creation, diff, removal
 from .api import Row
 from .masked import settings_wanted
@@ -71,9 +71,16 @@ def apply_action(view: View, realm: str, name: str, fields: Wanted, test: bool =
     config = {**(found.get("config") or {}), **wanted.get("config", {})}
     rest = body(REQUIRED_ACTION, wanted, set(wanted) - {"config"})
     kept = {key: value for key, value in config.items() if value is not None}
-    # Replaced as a whole: what isn't sent becomes empty.
-    view.api.update_action(realm, name, {**found, **rest, "config": kept})
-    view.changed(realm, "required actions")
+    try:
+        # Replaced as a whole: what isn't sent becomes empty.
+        view.api.update_action(realm, name, {**found, **rest, "config": kept})
+    except ItstackError as error:
+        # One that was registered may have some of it already.
+        left = diff(REQUIRED_ACTION, wanted, found)
+        error.changes = {key: change for key, change in changes.items() if key not in left}
+        raise
+    finally:
+        view.changed(realm, "required actions")
     return changes
 
 

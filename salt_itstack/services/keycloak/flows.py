@@ -7,14 +7,16 @@ name, a blank and their old name, so people name parts here as the built-in flow
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ...errors import Denied, Invalid, Problem, nearest
 from ...reconcile import Changes, body, diff, removal, text
 from .api import Row
 from .masked import Marks, settings_changes, settings_sent, settings_wanted, settings_written
+from .plans import Plan, carry_out
 from .resources_login import BINDINGS, EXECUTION, FLOW
 from .view import View
 
@@ -145,11 +147,12 @@ def apply_flow(
         )  # fmt: skip
     _check_providers(view, wanted)
     copied = _FlowCopy(view, realm, name, wanted, mark, marks)
+    plan = Plan(name)
     if found is not None:
-        changes = copied.changes(found)
-        if changes and not test:
-            copied.write(found, changes)
-        return changes
+        copied.plan(plan, copied.changes(found))
+        if not test:
+            copied.remember()
+        return carry_out(view, realm, plan, test, "flows", _executions_slot(name))
     changes = flow_creation(wanted)
     if not view.planned_realm(realm) and not view.planned(realm, "flow", wanted["copy_of"]):
         if wanted["copy_of"] not in known:
@@ -160,12 +163,9 @@ def apply_flow(
         copied.check(nodes_of(view, realm, wanted["copy_of"], ""))
     if test:
         view.plan(realm, "flow", name)
-        return changes
-    view.api.copy_flow(realm, wanted["copy_of"], name)
-    view.changed(realm, "flows")
-    made = flows(view, realm)[name]
-    copied.write(made, copied.changes(made))
-    return changes
+    plan.add({"copy_of": changes.pop("copy_of")}, copied.make)
+    copied.plan(plan, changes)
+    return carry_out(view, realm, plan, test, "flows", _executions_slot(name))
 
 
 def remove_flow(view: View, realm: str, name: str, test: bool = False) -> Changes:
@@ -256,7 +256,7 @@ class _FlowCopy:
         changes: Changes = {}
         if self._wanted["description"] is not None:
             changes.update(diff(FLOW, {"description": self._wanted["description"]}, found))
-        nodes = nodes_of(self._view, self._realm, self._name, self._name)
+        nodes = self._nodes()
         self.check(nodes)
         for own in self._wanted["executions"]:
             node = _find(own, nodes)
@@ -298,26 +298,65 @@ class _FlowCopy:
         if problems:
             raise Invalid(problems)
 
-    def write(self, found: Row, changes: Changes) -> None:
-        if "description" in changes:
-            kept = {key: value for key, value in found.items() if key != "authenticationExecutions"}
-            self._view.api.update_flow(
-                self._realm, found["id"], {**kept, "description": self._wanted["description"]}
-            )
-            self._view.changed(self._realm, "flows")
+    def plan(self, plan: Plan, changes: Changes) -> None:
+        """A step for each part that changes, so that a failure tells what was written."""
+
+        def step(key: str, write: Callable[[], None]) -> None:
+            plan.add({key: changes[key]} if key in changes else {}, write)
+
+        step("description", self._describe)
         # First, as what is declared may be called like a part that goes.
-        for gone in self._undeclared(nodes_of(self._view, self._realm, self._name, self._name)):
-            self._view.api.delete_execution(self._realm, gone.row["id"])
-            self._view.changed(self._realm, _executions_slot(self._name))
+        declared = {_called(own) for own in self._wanted["executions"]}
+        for key in changes:
+            if key not in declared and key != "description":
+                step(key, partial(self._take, key))
         for own in self._wanted["executions"]:
-            if _called(own) not in changes:
-                continue
-            nodes = nodes_of(self._view, self._realm, self._name, self._name)
+            step(_called(own), partial(self._bring, own))
+
+    def make(self) -> None:
+        self._view.api.copy_flow(self._realm, self._wanted["copy_of"], self._name)
+        self._view.changed(self._realm, "flows")
+        # What came with the copy, so that taking it out is no change of its own.
+        if self._wanted["description"] == "":
+            self._describe()
+        for node in self._undeclared(self._nodes()):
+            self._remove(node)
+
+    def remember(self) -> None:
+        """Take the secrets that are there for the declared ones, where nothing is known of them."""
+        nodes = self._nodes()
+        for own in self._wanted["executions"]:
             node = _find(own, nodes)
-            if node is None:
-                node = self._add(own, nodes)
-            self._change(own, node)
-            self._view.changed(self._realm, _executions_slot(self._name))
+            if node is not None and own["config"]:
+                stored = self._config(node).get("config") or {}
+                settings_written(own["config"], stored, {}, self._of(node), self._marks)
+
+    def _nodes(self) -> list[Node]:
+        return nodes_of(self._view, self._realm, self._name, self._name)
+
+    def _describe(self) -> None:
+        found = flows(self._view, self._realm)[self._name]
+        kept = {key: value for key, value in found.items() if key != "authenticationExecutions"}
+        sent = {**kept, "description": self._wanted["description"]}
+        self._view.api.update_flow(self._realm, found["id"], sent)
+        self._view.changed(self._realm, "flows")
+
+    def _take(self, called: str) -> None:
+        for node in self._undeclared(self._nodes()):
+            if _called(_identity(node)) == called:
+                self._remove(node)
+
+    def _remove(self, node: Node) -> None:
+        self._view.api.delete_execution(self._realm, node.row["id"])
+        self._view.changed(self._realm, _executions_slot(self._name))
+
+    def _bring(self, own: Wanted) -> None:
+        nodes = self._nodes()
+        node = _find(own, nodes)
+        if node is None:
+            node = self._add(own, nodes)
+        self._change(own, node)
+        self._view.changed(self._realm, _executions_slot(self._name))
 
     def _undeclared(self, nodes: list[Node]) -> list[Node]:
         """What ``exclusive`` takes out: a part with all that is in it, unless something in it is declared."""
@@ -358,11 +397,7 @@ class _FlowCopy:
         else:
             made = self._view.api.add_execution(self._realm, parent, own["provider"])
         self._view.changed(self._realm, "flows", _executions_slot(self._name))
-        node = next(
-            one
-            for one in nodes_of(self._view, self._realm, self._name, self._name)
-            if made in (one.row["id"], one.row.get("flowId"))
-        )
+        node = next(one for one in self._nodes() if made in (one.row["id"], one.row.get("flowId")))
         choices = node.row["requirementChoices"]
         if own.get("requirement", choices[0]) not in choices:
             # What a provider can be used with shows only once it is there.
@@ -398,11 +433,7 @@ class _FlowCopy:
         else:
             self._view.api.create_execution_config(self._realm, node.row["id"], sent)
         self._view.changed(self._realm, _executions_slot(self._name), f"execution config {identifier}")
-        after = next(
-            one
-            for one in nodes_of(self._view, self._realm, self._name, self._name)
-            if one.row["id"] == node.row["id"]
-        )
+        after = next(one for one in self._nodes() if one.row["id"] == node.row["id"])
         settings_written(
             own["config"], self._config(after).get("config") or {}, differences, self._of(node), self._marks
         )

@@ -67,13 +67,13 @@ def settings_changes(
         ``None`` where nothing can have been written yet.
 
     A secret that reads back masked is compared with what was written last; one of which nothing is remembered
-    is written.
+    is taken for the one that is there.
     """
     changes: Changes = {}
     for key, value in wanted.items():
         old = text(found.get(key))
         if old == MASK and value is not None:
-            if marks is not None and marks.known(f"{mark}/{key}", value) is True:
+            if marks is not None and marks.known(f"{mark}/{key}", value) is not False:
                 continue
         elif old == value:
             continue
@@ -94,11 +94,10 @@ def settings_sent(wanted: Mapping[str, Any], found: Mapping[str, Any], changes: 
 def settings_written(
     wanted: Mapping[str, Any], after: Mapping[str, Any], changes: Changes, mark: str, marks: Marks
 ) -> None:
-    """Remember what was written of the settings that read back masked."""
+    """Remember those that read back masked: they were written now, or are taken for what is there."""
     for key, value in wanted.items():
-        if f"config {key}" not in changes:
-            continue
         if after.get(key) == MASK and value is not None:
-            marks.remember(f"{mark}/{key}", value)
-        else:
+            if marks.known(f"{mark}/{key}", value) is not True:
+                marks.remember(f"{mark}/{key}", value)
+        elif f"config {key}" in changes:
             marks.forget(f"{mark}/{key}")

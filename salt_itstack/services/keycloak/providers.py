@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 
 from ...errors import Invalid, Problem, nearest
@@ -10,6 +11,7 @@ from ...reconcile import Changes, body, diff, removal
 from .api import Row
 from .flows import DEFAULTS, flows
 from .masked import Marks, settings_changes, settings_sent, settings_wanted, settings_written
+from .plans import Plan, carry_out
 from .resources_login import IDENTITY_MAPPER, IDENTITY_PROVIDER
 from .view import View
 
@@ -114,21 +116,22 @@ def apply_provider(
     mine = f"{mark}/{found['internalId']}" if found else ""
     old = found_mappers(view, realm, name) if found is not None and (wanted["mappers"] or exclusive) else {}
     changes = _changes(wanted, found, old, exclusive, mine, marks)
-    if not changes:
-        return {}
-    if found is None:
-        _check_needed(wanted)
-    _check_names(view, realm, wanted, found, changes)
-    if test:
-        return changes
-    _write(view, realm, name, wanted, found, changes)
-    _write_mappers(view, realm, name, wanted, old, changes)
-    view.changed(realm, "providers", _mappers_slot(name))
-    after = found_providers(view, realm)[name]
-    settings_written(
-        wanted["config"], after.get("config") or {}, changes, f"{mark}/{after['internalId']}", marks
-    )
-    return changes
+    if changes:
+        if found is None:
+            _check_needed(wanted)
+        _check_names(view, realm, wanted, found, changes)
+    plan = Plan(name)
+    own = {key: change for key, change in changes.items() if not key.startswith("mapper ")}
+    plan.add(own, lambda: _write(view, realm, name, wanted, found, own, mark, marks))
+    for key in changes:
+        if key not in own:
+            each = key.removeprefix("mapper ")
+            plan.add(
+                {key: changes[key]}, partial(_write_mapper, view, realm, name, each, wanted, old.get(each))
+            )
+    if found is not None and not own and not test:
+        settings_written(wanted["config"], found.get("config") or {}, own, mine, marks)
+    return carry_out(view, realm, plan, test, "providers", _mappers_slot(name))
 
 
 def remove_provider(
@@ -229,43 +232,49 @@ def _mapper_types(view: View, realm: str, info: Row, found: Row | None) -> list[
     return list(((info.get("providers") or {}).get("identity-provider-mapper") or {}).get("providers") or {})
 
 
-def _write(view: View, realm: str, name: str, wanted: Wanted, found: Row | None, changes: Changes) -> None:
+def _write(
+    view: View,
+    realm: str,
+    name: str,
+    wanted: Wanted,
+    found: Row | None,
+    changes: Changes,
+    mark: str,
+    marks: Marks,
+) -> None:
     fields = {key: value for key, value in wanted["fields"].items() if key in changes}
     config = settings_sent(wanted["config"], (found or {}).get("config") or {}, changes)
     if found is None:
         sent = {"alias": name, **body(IDENTITY_PROVIDER, wanted["fields"]), "config": config}
         view.api.create_identity_provider(realm, sent)
-    elif any(not key.startswith("mapper ") for key in changes):
+    else:
         # Replaced as a whole, so all that was read goes along; the types are the server's own.
         rest = {key: value for key, value in found.items() if key != "types"}
         sent = {**rest, **body(IDENTITY_PROVIDER, fields), "config": config}
         view.api.update_identity_provider(realm, name, sent)
     view.changed(realm, "providers")
+    after = found_providers(view, realm)[name]
+    settings_written(
+        wanted["config"], after.get("config") or {}, changes, f"{mark}/{after['internalId']}", marks
+    )
 
 
-def _write_mappers(
-    view: View, realm: str, name: str, wanted: Wanted, old: Mapping[str, Row], changes: Changes
-) -> None:
-    for entry in changes:
-        each = entry.removeprefix("mapper ")
-        if each == entry:
-            continue
-        before = old.get(each)
-        mapper = wanted["mappers"].get(each)
-        if before is not None and (mapper is None or before["identityProviderMapper"] != mapper["type"]):
-            # Another type is another mapper, with a configuration of its own.
-            view.api.delete_identity_mapper(realm, name, before["id"])
-            before = None
-        if mapper is None:
-            continue
-        config = {**((before or {}).get("config") or {}), **mapper["config"]}
-        sent = {
-            "name": each,
-            "identityProviderAlias": name,
-            "identityProviderMapper": mapper["type"],
-            "config": {key: value for key, value in config.items() if value is not None},
-        }
-        if before is None:
-            view.api.create_identity_mapper(realm, name, sent)
-        else:
-            view.api.update_identity_mapper(realm, name, before["id"], {"id": before["id"], **sent})
+def _write_mapper(view: View, realm: str, name: str, each: str, wanted: Wanted, before: Row | None) -> None:
+    mapper = wanted["mappers"].get(each)
+    if before is not None and (mapper is None or before["identityProviderMapper"] != mapper["type"]):
+        # Another type is another mapper, with a configuration of its own.
+        view.api.delete_identity_mapper(realm, name, before["id"])
+        before = None
+    if mapper is None:
+        return
+    config = {**((before or {}).get("config") or {}), **mapper["config"]}
+    sent = {
+        "name": each,
+        "identityProviderAlias": name,
+        "identityProviderMapper": mapper["type"],
+        "config": {key: value for key, value in config.items() if value is not None},
+    }
+    if before is None:
+        view.api.create_identity_mapper(realm, name, sent)
+    else:
+        view.api.update_identity_mapper(realm, name, before["id"], {"id": before["id"], **sent})
