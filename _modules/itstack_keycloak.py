@@ -466,7 +466,7 @@ def groups_apply(realm, groups, exclusive=False, limit=10, test=False, profile="
 
     .. code-block:: bash
 
-        salt keycloak-host itstack_keycloak.groups_apply it-stack '{/staff: {}, /staff/admins: {}}'
+        salt keycloak-host itstack_keycloak.groups_apply it-stack '{/partners: {}, /partners/printers: {}}'
     """
     view = _view(profile)
     kind, wanted = sets.group_set(view, realm, groups)
