@@ -103,19 +103,6 @@ def test_the_example_of_the_whole_works(salt, here, newcomer):
     assert functions == ["account_present", "realm_present", "federation_present", "client_present"]
 
 
-def test_the_examples_of_the_page_work(salt, realm, here):
-    page = (plugins.ROOT / "docs" / "services" / "keycloak.md").read_text("utf-8")
-    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "realm: " in block]
-    assert blocks
-    assert salt.state("realm_present", realm)["result"] is True
-    for block in blocks:
-        for name, state in yaml.safe_load(block).items():
-            ((function, arguments),) = state.items()
-            given = {key: value for one in arguments for key, value in one.items()}
-            plain = {**given, "realm": realm, "secret": SECRET}
-            assert_converges(salt, function.partition(".")[2], name, **plain)
-
-
 def commands(docstring):
     """The function and the words of each command line of a docstring."""
     for text in re.findall(r"\.\. code-block:: bash\n\n((?:[ \t]+\S.*\n?)+)", docstring):

@@ -143,7 +143,7 @@ def apply_client(
         As of :func:`client_plan`.
     """
     given = {**fields, "mappers": mappers, "exclusive_mappers": exclusive}
-    return carry_out(view, realm, client_plan(view, realm, client_id, given), test, *LISTS)
+    return carry_out(view, realm, client_plan(view, realm, client_id, given), test, client=client_id)
 
 
 def remove_client_plan(view: View, realm: str, client_id: str) -> Plan:
@@ -176,7 +176,7 @@ def remove_client_plan(view: View, realm: str, client_id: str) -> Plan:
 
 def remove_client(view: View, realm: str, client_id: str, test: bool = False) -> Changes:
     """Delete a client; nothing if it isn't there."""
-    return carry_out(view, realm, remove_client_plan(view, realm, client_id), test, *LISTS)
+    return carry_out(view, realm, remove_client_plan(view, realm, client_id), test, client=client_id)
 
 
 def is_built_in(client_id: str, realm: str) -> bool:

@@ -220,7 +220,12 @@ def sync(view: View, realm: str, identifier: str, full: bool = True) -> Row:
     where the directory went away meanwhile: the server answers 200 with zeros then. Callers prove the
     connection before.
     """
-    result = view.api.sync_users(realm, identifier, full)
+    try:
+        result = view.api.sync_users(realm, identifier, full)
+    except Rejected:
+        # 26.4 says so for some of it, in a word.
+        judge(view, realm, _test(_by_id(view, realm, identifier)))
+        raise
     view.changed(realm, "groups", "components")
     if not any(result.get(count) for count in ("added", "updated", "removed", "failed")):
         judge(view, realm, _test(_by_id(view, realm, identifier)))

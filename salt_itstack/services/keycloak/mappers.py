@@ -176,7 +176,9 @@ def apply_mapper(
             plan.add(change, write)
     else:
         plan.add(changes, lambda: None)
-    return carry_out(view, realm, plan, test, "clients" if client else "scopes")
+    if client:
+        return carry_out(view, realm, plan, test, client=client)
+    return carry_out(view, realm, plan, test, "scopes")
 
 
 def _write(

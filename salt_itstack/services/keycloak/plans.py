@@ -67,12 +67,14 @@ class Plan:
         return done
 
 
-def carry_out(view: View, realm: str, plan: Plan, test: bool, *lists: str) -> Changes:
+def carry_out(view: View, realm: str, plan: Plan, test: bool, *lists: str, client: str = "") -> Changes:
     """
     Write one object's plan, unless this is a dry run; returns what changed or would change.
 
     lists
         What :class:`~.view.View` has read and has to forget; none means all of the realm.
+    client
+        The one client that is written; nothing else has to be read again then.
     """
     if test or not plan.steps:
         return plan.changes
@@ -80,7 +82,9 @@ def carry_out(view: View, realm: str, plan: Plan, test: bool, *lists: str) -> Ch
         return plan.write()
     finally:
         view.drop_plans()
-        if lists:
+        if client:
+            view.client_changed(realm, client)
+        elif lists:
             view.changed(realm, *lists)
         else:
             view.changed_realm(realm)

@@ -160,7 +160,7 @@ def assign(view: View, realm: str, name: str, client: str, kind: str | None, tes
     row, identifier = found, scope["id"]
     plan = Plan(name)
     plan.add(changes, lambda: _reassign(view, realm, row["id"], identifier, old, kind))
-    return carry_out(view, realm, plan, test, "clients")
+    return carry_out(view, realm, plan, test, client=client)
 
 
 def _reassign(view: View, realm: str, client: str, scope: str, old: str | None, new: str | None) -> None:

@@ -30,7 +30,16 @@ class View:
 
     def clients(self, realm: str) -> dict[str, Row]:
         """Clients by ``clientId``."""
-        return self.listed(realm, "clients", lambda: _by("clientId", self.api.clients(realm)), {})
+        found = self.listed(realm, "clients", lambda: _by("clientId", self.api.clients(realm)), {})
+        written = self._remember((realm, "written clients"), _names)
+        while written:
+            name = min(written)
+            row = self.api.client(realm, name)
+            found.pop(name, None)
+            if row is not None:
+                found[name] = row
+            written.discard(name)
+        return found
 
     def scopes(self, realm: str) -> dict[str, Row]:
         """Client scopes by name."""
@@ -99,7 +108,14 @@ class View:
             if name == "groups":
                 for parent in self._remember((realm, "group parents"), _names):
                     forget(self._context, (*self._key, realm, "groups", parent))
+            if name == "clients":
+                self._remember((realm, "written clients"), _names).clear()
             forget(self._context, (*self._key, realm, name))
+
+    def client_changed(self, realm: str, client_id: str) -> None:
+        """Look at one client again, because it was made, written or removed; the others are as they were."""
+        self._remember((realm, "written clients"), _names).add(client_id)
+        self.changed(realm, f"roles of {client_id}")
 
     def changed_realm(self, realm: str) -> None:
         """Forget all of a realm, because it was made, changed or removed."""
