@@ -218,7 +218,11 @@ def test_how_people_log_in(salt, realm, keycloak_account, tmp_path):
     made(salt, "flow_copy_present", "made by hand", realm=realm, copy_of="browser",
          executions=[{"provider": "auth-otp-form", "in": "", "requirement": "REQUIRED"}])  # fmt: skip
     made(salt, "flow_copy_present", "registering", realm=realm, copy_of="registration",
-         executions=[{"provider": "registration-terms-and-conditions", "requirement": "REQUIRED"}],
+         executions=[
+             {"provider": "registration-terms-and-conditions", "requirement": "REQUIRED"},
+             {"provider": "registration-recaptcha-action", "requirement": "REQUIRED",
+              "config": {"site.key": "of the site", "secret.key": SECRET}},
+         ],
          )  # fmt: skip
     made(salt, "flow_copy_present", "ours for the first time", realm=realm, copy_of="first broker login",
          executions=[{"provider": "idp-review-profile", "config": {"update.profile.on.first.login": ""}}],
@@ -283,3 +287,20 @@ def test_a_described_realm_with_what_each_has_changes_nothing(salt, realm):
     text = salt.call("describe", realm, builtin=True, secrets=False)
     assert f"{realm}: client account" in text and "secret://" not in text
     assert changed_or_failed(apply(salt, text)) == {}
+
+
+def test_an_account_of_one_realm_is_told_what_it_may_not_see(salt, realm, keycloak_account):
+    roles = {"realm-management": ["manage-realm", "manage-clients", "manage-users"]}
+    made(salt, "client_present", "keeper", realm=realm, secret=SECRET, service_accounts=True,
+         service_account_client_roles=roles)  # fmt: skip
+    made(salt, "flow_copy_present", "ours", realm=realm, copy_of="browser")
+    profile = {
+        "url": keycloak_account.url, "client_id": "keeper", "client_secret": SECRET, "auth_realm": realm,
+    }  # fmt: skip
+    text = Salt("keycloak", profile, salt.options).call("describe", realm)
+    told, _, rest = text.partition("\n")
+    assert told == "# Not described: identity providers: the account of the profile may not see them"
+    # Its own account it doesn't describe either.
+    whole = salt.call("describe", realm)
+    assert rest and whole.startswith(rest)
+    assert list(yaml.safe_load(whole.removeprefix(rest))) == [f"{realm}: client keeper"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ...errors import Denied, Missing
@@ -171,15 +171,18 @@ def _execution(
     config, usual = _filled(stored.get("config")), _filled(copied.get("config"))
     if not config and not usual:
         return entry
-    unknown = sorted(set(config) - set(flows.settings_known(view, realm, node.label)))
+    settings = flows.settings_known(view, realm, node.label)
+    unknown = sorted(set(config) - set(settings))
     if unknown:
         lost.append(
             f"{', '.join(unknown)} of {node.label} in the authentication flow {flow}: "
             "the server itself names no such setting"
         )
     known = {key: value for key, value in config.items() if key not in unknown}
+    hidden = [key for key, secret in settings.items() if secret]
     described = {
-        **_settings(known, f"keycloak-{realm}-flow-{flow}-{node.label}", secrets),
+        # Not all servers mask the secrets among them.
+        **_settings(known, f"keycloak-{realm}-flow-{flow}-{node.label}", secrets, hidden=hidden),
         # A copy would have them.
         **{key: "" for key in usual if key not in config},
     }
@@ -231,11 +234,20 @@ def _place(node: Node) -> tuple[bool, str, str]:
     return node.is_flow, node.label, node.parent
 
 
-def _settings(config: Any, reference: str, secrets: bool, usual: str = "") -> dict[str, Any]:
-    """Settings with references in the place of the secrets. The ``usual`` one is called by nothing more."""
+def _settings(
+    config: Any, reference: str, secrets: bool, usual: str = "", hidden: Collection[str] = ()
+) -> dict[str, Any]:
+    """
+    Settings with references in the place of the secrets.
+
+    usual
+        The secret whose name is the reference alone.
+    hidden
+        Settings that hold secrets, besides those that are masked.
+    """
     result = {}
     for key, value in _filled(config).items():
-        if value == MASK:
+        if value == MASK or key in hidden:
             if not secrets:
                 continue
             name = reference if key == usual else f"{reference}-{key}"

@@ -502,12 +502,12 @@ def config_of(view: View, realm: str, node: Node) -> Row:
     )
 
 
-def settings_known(view: View, realm: str, provider: str) -> list[str]:
-    """The settings that an execution of this provider knows."""
+def settings_known(view: View, realm: str, provider: str) -> dict[str, bool]:
+    """The settings that an execution of this provider knows, and whether each holds a secret."""
     rows = view.listed(
         realm, f"settings of {provider}", lambda: view.api.execution_settings(realm, provider), []
     )
-    return [row["name"] for row in rows]
+    return {row["name"]: bool(row.get("secret") or row.get("type") == "Password") for row in rows}
 
 
 def _find(own: Wanted, nodes: list[Node]) -> Node | None:
