@@ -17,6 +17,8 @@ from .view import View
 
 #: The function of a state, the name that it is given, and its other arguments.
 Entry = tuple[str, str, dict[str, Any]]
+#: Whether something in a flow is a part, what it is called, and the part that it is in.
+Place = tuple[bool, str, str]
 
 #: What a new realm's profile has, in the order in which people see it.
 _PROFILE = {
@@ -77,40 +79,19 @@ def copied_flows(view: View, realm: str, secrets: bool, lost: list[str]) -> Iter
             for alias, one in sorted(known.items())
             if one["builtIn"] and one["providerId"] == row["providerId"]
         }
-        places = [_place(node) for node in nodes]
-        twice = {node.label for node in nodes if places.count(_place(node)) > 1}
-        # What can be added to a flow are parts that may depend on conditions: no forms, none of client flows.
-        forms = {
-            _place(node)
-            for node in nodes
-            if node.is_flow and "CONDITIONAL" not in node.row["requirementChoices"]
-        }
-        alias = max(
-            origins,
-            key=lambda one: (
-                len(forms & set(origins[one])),
-                len(set(places) & set(origins[one])),
-                -len(origins[one]),
-            ),
-            default="",
-        )
-        if not nodes:
-            reason = "there is nothing in it"
-        elif not alias:
-            reason = f"no built-in flow is a {row['providerId']}"
-        elif twice:
-            reason = f"{', '.join(sorted(twice))} is twice in one part"
-        elif not forms <= set(origins[alias]):
-            reason = "it has a form, or a part of clients' logins, that no built-in flow has"
-        else:
-            executions = [
-                _execution(view, realm, name, node, origins[alias].get(_place(node)), secrets, lost)
-                for node in nodes
-            ]
-            fields = {"copy_of": alias, "description": row.get("description") or ""}
-            yield "flow_copy_present", name, {**fields, "exclusive": True, "executions": executions}
+        alias = max(origins, key=lambda one: _likeness(nodes, origins[one]), default="")
+        reason = _obstacle(row, nodes, origins.get(alias))
+        if reason:
+            lost.append(
+                f"the authentication flow {name}: {reason}; make it by hand before these states use it"
+            )
             continue
-        lost.append(f"the authentication flow {name}: {reason}; make it by hand before these states use it")
+        executions = [
+            _execution(view, realm, name, node, origins[alias].get(_place(node)), secrets, lost)
+            for node in nodes
+        ]
+        fields = {"copy_of": alias, "description": row.get("description") or ""}
+        yield "flow_copy_present", name, {**fields, "exclusive": True, "executions": executions}
 
 
 def flow_bindings(view: View, realm: str, found: Row) -> Iterator[Entry]:
@@ -151,6 +132,37 @@ def identity_providers(view: View, realm: str, secrets: bool, lost: list[str]) -
         if unknown:
             lost.append(f"{', '.join(sorted(unknown))} of the identity provider {name}")
         yield "identity_provider_present", name, fields
+
+
+def _forms(nodes: list[Node]) -> set[Place]:
+    """
+    The parts that can't be added to a flow: forms, and those of client flows.
+
+    What can be added are parts that may depend on conditions.
+    """
+    return {
+        _place(node) for node in nodes if node.is_flow and "CONDITIONAL" not in node.row["requirementChoices"]
+    }
+
+
+def _likeness(nodes: list[Node], origin: Collection[Place]) -> tuple[int, int, int]:
+    common = {_place(node) for node in nodes} & set(origin)
+    return len(_forms(nodes) & common), len(common), -len(origin)
+
+
+def _obstacle(row: Row, nodes: list[Node], origin: Collection[Place] | None) -> str:
+    """Why a flow can't be made as a copy of another one, or an empty text."""
+    places = [_place(node) for node in nodes]
+    twice = sorted({node.label for node in nodes if places.count(_place(node)) > 1})
+    if not nodes:
+        return "there is nothing in it"
+    if origin is None:
+        return f"no built-in flow is a {row['providerId']}"
+    if twice:
+        return f"{', '.join(twice)} is twice in one part"
+    if not _forms(nodes) <= set(origin):
+        return "it has a form, or a part of clients' logins, that no built-in flow has"
+    return ""
 
 
 def _execution(
@@ -211,9 +223,7 @@ def _changed_built_ins(view: View, realm: str) -> Iterator[str]:
         usual = _told(view, "master", alias)
         # Master itself lacks the parts for organizations.
         differ = [
-            label
-            for (is_flow, label, part), told in _told(view, realm, alias).items()
-            if usual.get((is_flow, label, part), told) != told
+            place[1] for place, told in _told(view, realm, alias).items() if usual.get(place, told) != told
         ]
         if differ:
             yield (
@@ -222,7 +232,7 @@ def _changed_built_ins(view: View, realm: str) -> Iterator[str]:
             )
 
 
-def _told(view: View, realm: str, alias: str) -> dict[tuple[bool, str, str], Any]:
+def _told(view: View, realm: str, alias: str) -> dict[Place, Any]:
     told = {}
     for node in flows.nodes_of(view, realm, alias, ""):
         config = _filled(flows.config_of(view, realm, node).get("config"))
@@ -230,7 +240,7 @@ def _told(view: View, realm: str, alias: str) -> dict[tuple[bool, str, str], Any
     return told
 
 
-def _place(node: Node) -> tuple[bool, str, str]:
+def _place(node: Node) -> Place:
     return node.is_flow, node.label, node.parent
 
 
