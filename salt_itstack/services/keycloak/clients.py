@@ -21,7 +21,7 @@ from .mappers import (
     mappers_wanted,
     representation,
 )
-from .plans import Plan, carry_out, removal_plan
+from .plans import Plan, carry_out, looked_at_again, removal_plan
 from .resources import CLIENT, SERVICE_ACCOUNT, SERVICE_ACCOUNT_SCOPE, attributes, deletions, text
 from .roles import default_role
 from .view import View
@@ -127,6 +127,7 @@ def client_plan(view: View, realm: str, client_id: str, fields: Wanted) -> Plan:
     return plan
 
 
+@looked_at_again
 def apply_client(
     view: View,
     realm: str,

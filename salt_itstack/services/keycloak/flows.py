@@ -16,7 +16,7 @@ from ...errors import Denied, Invalid, Problem, nearest
 from ...reconcile import Changes, body, diff, removal, text
 from .api import Row
 from .masked import Marks, settings_changes, settings_sent, settings_wanted, settings_written
-from .plans import Plan, carry_out
+from .plans import Plan, carry_out, looked_at_again
 from .resources_login import BINDINGS, EXECUTION, FLOW
 from .view import View
 
@@ -129,6 +129,7 @@ def flow_creation(wanted: Wanted) -> Changes:
     return changes
 
 
+@looked_at_again
 def apply_flow(
     view: View, realm: str, name: str, wanted: Wanted, mark: str, marks: Marks, test: bool = False
 ) -> Changes:

@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import Invalid, Missing, Problem
 from ...reconcile import Changes, body, creation, diff
 from . import administrators, grants
-from .plans import Plan, carry_out, removal_plan
+from .plans import Plan, carry_out, looked_at_again, removal_plan
 from .resources import GROUP, lists
 from .roles import replacing
 from .view import View
@@ -94,6 +94,7 @@ def group_plan(
     return plan
 
 
+@looked_at_again
 def apply_group(view: View, realm: str, path: str, fields: Wanted, test: bool = False) -> Changes:
     """Bring a group, by its path, to the declared shape; returns what changed or would change."""
     return carry_out(view, realm, group_plan(view, realm, path, fields), test, "groups")

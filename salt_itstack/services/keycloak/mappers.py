@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import Invalid, Problem, nearest
 from ...reconcile import Changes, diff
 from .api import Row
-from .plans import Plan, carry_out
+from .plans import Plan, carry_out, looked_at_again
 from .resources import MAPPER, attributes
 from .view import View
 
@@ -128,6 +128,7 @@ def mapper_steps(
     ]
 
 
+@looked_at_again
 def apply_mapper(
     view: View,
     realm: str,

@@ -8,19 +8,21 @@ same way as for a thousand.
 from __future__ import annotations
 
 import contextvars
+import functools
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ...errors import Denied, Invalid, ItstackError, Problem, Rejected, Unreachable
+from ...errors import Conflict, Denied, Invalid, ItstackError, Problem, Rejected, Unreachable
 from ...reconcile import Changes, removal
 from .view import View
 
 #: Writes at a time. More than four don't make a server of two cores faster (measured on 26.7.3).
 THREADS = 4
 Made = TypeVar("Made")
+Given = ParamSpec("Given")
 
 #: How many objects an exclusive set may remove where nothing is said.
 LIMIT = 10
@@ -90,6 +92,36 @@ def carry_out(view: View, realm: str, plan: Plan, test: bool, *lists: str, clien
             view.changed_realm(realm)
 
 
+def looked_at_again(
+    apply: Callable[Concatenate[View, str, Given], Changes],
+) -> Callable[Concatenate[View, str, Given], Changes]:
+    """
+    Let a function compare and write once more where what it makes is there by now: somebody else has made it.
+
+    The function gets the view and the realm first, and returns what changed.
+    """
+
+    @functools.wraps(apply)
+    def run(view: View, realm: str, *arguments: Given.args, **words: Given.kwargs) -> Changes:
+        try:
+            return apply(view, realm, *arguments, **words)
+        except Conflict as error:
+            done = error.changes
+        view.changed_realm(realm)
+        try:
+            more = apply(view, realm, *arguments, **words)
+        except ItstackError as error:
+            error.changes = _joined(done, error.changes)
+            raise
+        return _joined(done, more)
+
+    return run
+
+
+def _joined(done: Changes, more: Changes) -> Changes:
+    return {**done, **{name: {**done.get(name, {}), **change} for name, change in more.items()}}
+
+
 @dataclass(frozen=True)
 class Set:
     """
@@ -120,6 +152,7 @@ class Set:
     order: bool = False
 
 
+@looked_at_again
 def apply_set(
     view: View,
     realm: str,
@@ -140,7 +173,8 @@ def apply_set(
         How many of them at the most.
 
     Raises :class:`Invalid` with everything that is wrong in all of them, before anything is written, and
-    :class:`Rejected` with every object that failed; its ``changes`` are what was written.
+    :class:`Rejected`, or :class:`Conflict` where some were there already, with every object that failed; its
+    ``changes`` are what was written.
     """
     with view.planning():
         plans = list(each_of(wanted, kind.plan).values())
@@ -200,7 +234,7 @@ def _removals(kind: Set, wanted: Mapping[str, Any], limit: int) -> list[Plan]:
 def _write(plans: Sequence[Plan], threads: int) -> Changes:
     done: Changes = {}
     failed: dict[str, str] = {}
-    hopeless = threading.Event()
+    hopeless, there = threading.Event(), threading.Event()
 
     def write(plan: Plan) -> None:
         if hopeless.is_set():
@@ -214,6 +248,8 @@ def _write(plans: Sequence[Plan], threads: int) -> Changes:
             if isinstance(error, (Unreachable, Denied)):
                 # The next one would fare no better, and waits its time-outs out.
                 hopeless.set()
+            if isinstance(error, Conflict):
+                there.set()
             failed[plan.name] = str(error)
 
     if threads == 1 or len(plans) == 1:
@@ -230,7 +266,7 @@ def _write(plans: Sequence[Plan], threads: int) -> Changes:
         skipped = sum(not why for why in failed.values())
         if skipped:
             told.append(f"{skipped} more weren't tried")
-        failure = Rejected("\n".join(told))
+        failure = (Conflict if there.is_set() else Rejected)("\n".join(told))
         failure.changes = made
         raise failure
     return made

@@ -11,7 +11,7 @@ from ...reconcile import Changes, body, diff, removal
 from .api import Row
 from .flows import DEFAULTS, flows
 from .masked import Marks, settings_changes, settings_sent, settings_wanted, settings_written
-from .plans import Plan, carry_out
+from .plans import Plan, carry_out, looked_at_again
 from .resources_login import IDENTITY_MAPPER, IDENTITY_PROVIDER
 from .view import View
 
@@ -87,6 +87,7 @@ def provider_creation(wanted: Wanted) -> Changes:
     return _changes(wanted, None, {}, False, "", None)
 
 
+@looked_at_again
 def apply_provider(
     view: View,
     realm: str,

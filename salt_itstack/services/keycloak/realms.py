@@ -9,7 +9,7 @@ from ...errors import Invalid, Problem
 from ...reconcile import Changes, body, creation, diff
 from .api import Row
 from .checks import attribute_problems
-from .plans import Plan, carry_out, removal_plan
+from .plans import Plan, carry_out, looked_at_again, removal_plan
 from .resources import MASK, REALM, attributes
 from .view import View
 
@@ -77,6 +77,7 @@ def realm_plan(view: View, realm: str, fields: Wanted, known: bool | None = None
     return plan
 
 
+@looked_at_again
 def apply_realm(
     view: View, realm: str, fields: Wanted, test: bool = False, known: bool | None = None
 ) -> Changes:

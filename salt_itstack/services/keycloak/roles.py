@@ -9,7 +9,7 @@ from ...errors import Invalid, Missing, Problem
 from ...reconcile import Changes, body, creation, diff
 from . import grants
 from .api import Row
-from .plans import Plan, carry_out, removal_plan
+from .plans import Plan, carry_out, looked_at_again, removal_plan
 from .resources import ROLE, lists
 from .view import View
 
@@ -79,6 +79,7 @@ def role_plan(view: View, realm: str, name: str, fields: Wanted, client: str = "
     return plan
 
 
+@looked_at_again
 def apply_role(
     view: View, realm: str, name: str, fields: Wanted, test: bool = False, client: str = ""
 ) -> Changes:

@@ -19,7 +19,7 @@ from .mappers import (
     mappers_wanted,
     representation,
 )
-from .plans import Plan, carry_out, removal_plan
+from .plans import Plan, carry_out, looked_at_again, removal_plan
 from .resources import CLIENT_SCOPE, attributes, deletions, text
 from .view import View
 
@@ -94,6 +94,7 @@ def scope_plan(view: View, realm: str, name: str, fields: Wanted) -> Plan:
     return plan
 
 
+@looked_at_again
 def apply_scope(
     view: View,
     realm: str,
