@@ -18,8 +18,9 @@ Instead of ``client_id`` and ``client_secret`` a profile may have ``user`` and `
 takes ``profile``: a name below ``itstack:profiles``, or such a dictionary itself. Lists are read once per
 run, clients by hundreds.
 
-The account needs the realm role ``admin`` of master to make realms. Inside one realm the roles
-``manage-realm``, ``manage-clients`` and ``manage-users`` of ``realm-management`` are enough.
+To make realms the account needs the role ``create-realm`` of master, to manage all of them ``admin``. Inside
+one realm the roles ``manage-realm``, ``manage-clients`` and ``manage-users`` of ``realm-management`` are
+enough, and ``manage-identity-providers`` for those.
 """
 
 __version__ = "0.1.0"
@@ -39,7 +40,7 @@ import logging
 import salt.utils.yaml
 
 from salt_itstack import plugin
-from salt_itstack.errors import Invalid, Problem, nearest
+from salt_itstack.errors import Denied, Invalid, Problem, nearest
 from salt_itstack.reconcile import forget, snapshot
 from salt_itstack.secrets import fingerprint
 from salt_itstack.services.keycloak import (
@@ -112,7 +113,8 @@ def _apply_set(view, realm, kind, wanted, exclusive, limit, test):
 
 def version(profile="keycloak"):
     """
-    The server's version, such as ``26.7.3``.
+    The server's version, such as ``26.7.3``. Raises an error where the account may not see it: those of other
+    realms than master may not.
 
     CLI Example:
 
@@ -120,7 +122,15 @@ def version(profile="keycloak"):
 
         salt keycloak-host itstack_keycloak.version
     """
-    return _view(profile).server_info()["systemInfo"]["version"]
+    view = _view(profile)
+    found = view.server_info().get("systemInfo") or {}
+    if "version" not in found:
+        raise Denied(
+            f"the account {view.api.account} may not see the server's version",
+            view.api.service,
+            "use an account of the realm master; all else works without",
+        )
+    return found["version"]
 
 
 def account_apply(bootstrap=None, test=False, profile="keycloak"):

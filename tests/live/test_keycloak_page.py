@@ -9,6 +9,7 @@ from database_fixtures import Salt, assert_converges
 from keycloak_fixtures import BIND_DN, BIND_PASSWORD, PEOPLE
 
 from docs.generator import plugins
+from salt_itstack.errors import Denied
 
 pytest_plugins = ("keycloak_fixtures",)
 
@@ -105,6 +106,14 @@ def test_a_federation_whose_people_may_not_be_imported_is_told(keycloak_account,
     # Whoever is asked for is imported then, and all others with the next period.
     later = run("manage-realm", "manage-users")
     assert (later["result"], later["changes"]) == (True, {}), later
+
+
+def test_an_account_of_a_realm_may_not_see_the_version(keycloak_account, realm):
+    salt = narrow(keycloak_account, realm, {"manage-realm"})
+    try:
+        assert salt.call("version") == keycloak_account.version
+    except Denied as error:
+        assert "Remedy: use an account of the realm master" in str(error)
 
 
 def test_the_rights_that_were_tried_are_those_of_the_page():
