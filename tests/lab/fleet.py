@@ -178,13 +178,13 @@ def changed(states: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 60, pause: float = 0.5) -> None:
     """Wait until a condition holds, or fail saying what it was."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not in {seconds} s: {what}"
         # Most conditions keep a core busy: what is waited for needs it.
-        time.sleep(0.5)
+        time.sleep(pause)
 
 
 def line(*words: str) -> str:

@@ -10,6 +10,7 @@ import os
 import pathlib
 import signal
 import sys
+import time
 
 import salt.client
 import salt.config
@@ -18,6 +19,7 @@ import salt.minion
 import salt.pillar
 import salt.runner
 import salt.utils.event
+from salt.exceptions import CommandExecutionError
 
 from salt_itstack import plugin
 from salt_itstack.errors import ItstackError
@@ -90,8 +92,19 @@ def job_cache(_):
     client = salt.runner.RunnerClient(opts)
     jobs = client.cmd("jobs.list_jobs", print_event=False)
     cache = salt.loader.returners(opts, {})
-    found = {jid: [cache["local_cache.get_load"](jid), cache["local_cache.get_jid"](jid)] for jid in jobs}
-    return {"jobs": jobs, "found": found}
+    return {"jobs": jobs, "found": {jid: job(cache, jid) for jid in jobs}}
+
+
+def job(cache, jid):
+    """What the cache has of a job; one that begins just now has a folder before it has its files."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return [cache["local_cache.get_load"](jid), cache["local_cache.get_jid"](jid)]
+        except CommandExecutionError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 def resolve(given):

@@ -168,14 +168,19 @@ def _store(fleet, value):
 
 
 def test_keycloak_killed_while_its_step_runs(deployed, direct):
-    take_away(direct)
-    with running_deploy(deployed, "services=[keycloak, nextcloud]") as run:
-        # Half of the federation is there: the server is ready, and its mappers are still to come.
-        wait_for(direct.federations, "the federation is being made", seconds=120)
-        signal_program(deployed, IDENTITY_SERVER, "keycloak", signal.SIGKILL)
-        out, told = run.communicate(timeout=300)
-    report = json.loads(out)
-    assert report["retcode"] == 1
+    for _ in range(3):
+        take_away(direct)
+        with running_deploy(deployed, "services=[keycloak, nextcloud]") as run:
+            # Half of the federation is there: the server is ready, and its mappers are still to come.
+            wait_for(direct.federations, "the federation is being made", seconds=120, pause=0.05)
+            signal_program(deployed, IDENTITY_SERVER, "keycloak", signal.SIGKILL)
+            out, told = run.communicate(timeout=300)
+        report = json.loads(out)
+        assert report["retcode"] == 1
+        if report["steps"]["keycloak"] != "done":
+            break
+        # On a busy machine the step may be over before the signal is there: that is another fault.
+        assert deploy(deployed)[0]["failures"] == []
     assert (report["steps"]["keycloak"], report["steps"]["nextcloud"]) == ("failed", "not started"), report
     failures = [text for text in report["failures"] if text.startswith("keycloak on lab-id1: ")]
     assert failures and all("no answer from" in text or "Remedy: " in text for text in failures), failures
