@@ -113,8 +113,10 @@ def _apply_set(view, realm, kind, wanted, exclusive, limit, test):
 
 def version(profile="keycloak"):
     """
-    The server's version, such as ``26.7.3``. Raises an error where the account may not see it: those of other
-    realms than master may not.
+    The server's version, such as ``26.7.3``.
+
+    Raises an error where the account may not see it: 26.4 doesn't tell it to accounts of other realms than
+    master.
 
     CLI Example:
 
