@@ -120,18 +120,13 @@ def _apt(words: list[str], log: Path, progress: Progress) -> None:
         )
 
 
-def keycloak_name(version: str) -> str:
-    """The file name of a distribution of Keycloak."""
-    return f"keycloak-quarkus-dist-{version}.zip"
-
-
 def keycloak(lab: Lab, progress: Progress, version: str = KEYCLOAK_VERSION) -> tuple[str, str] | None:
     """
     A distribution of Keycloak and its SHA-256, from the cache or from Maven's registry.
 
     Returns None when it can't be had; the reason was told.
     """
-    target = lab.cache / keycloak_name(version)
+    target = lab.cache / f"keycloak-quarkus-dist-{version}.zip"
     recorded = target.with_name(target.name + ".sha256")
     if target.exists() and recorded.exists():
         digest = recorded.read_text().split()[0]

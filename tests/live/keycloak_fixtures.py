@@ -358,6 +358,17 @@ def keycloak_directory():
         server.remove()
 
 
+def remembering(folder):
+    """Options of a minion that keeps fingerprints of secrets in a folder."""
+    return {"cachedir": str(folder), "pki_dir": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def keycloak_minion(tmp_path_factory):
+    """One minion's options for all tests of a module."""
+    return remembering(tmp_path_factory.mktemp("minion"))
+
+
 @pytest.fixture
 def sent(monkeypatch):
     """The requests that really leave, as ``GET /path``, without those for tokens."""

@@ -7,6 +7,7 @@ import uuid
 import pytest
 import yaml
 from database_fixtures import Salt
+from keycloak_fixtures import remembering
 
 pytest_plugins = ("keycloak_fixtures",)
 
@@ -17,9 +18,8 @@ GROUPS = {"type": "oidc-group-membership-mapper", "config": {"claim.name": "grou
 
 
 @pytest.fixture(scope="module")
-def salt(keycloak_account, tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("minion"))
-    return Salt("keycloak", keycloak_account.profile, {"cachedir": folder, "pki_dir": folder})
+def salt(keycloak_account, keycloak_minion):
+    return Salt("keycloak", keycloak_account.profile, keycloak_minion)
 
 
 @pytest.fixture
@@ -248,8 +248,7 @@ def test_how_people_log_in(salt, realm, keycloak_account, tmp_path):
     found = keycloak_account.ask("GET", f"/realms/{again}")
     assert (found["browserFlow"], found["directGrantFlow"]) == ("ours", "direct grant")
     # A minion that doesn't remember the secret takes it for the one that is there.
-    folder = str(tmp_path)
-    other = Salt("keycloak", keycloak_account.profile, {"cachedir": folder, "pki_dir": folder})
+    other = Salt("keycloak", keycloak_account.profile, remembering(tmp_path))
     assert changed_or_failed(apply(other, text)) == {}
 
 

@@ -20,9 +20,8 @@ REALM = "it-stack"
 
 
 @pytest.fixture(scope="module")
-def salt(keycloak_account, tmp_path_factory):
-    folder = str(tmp_path_factory.mktemp("minion"))
-    return Salt("keycloak", keycloak_account.profile, {"cachedir": folder, "pki_dir": folder})
+def salt(keycloak_account, keycloak_minion):
+    return Salt("keycloak", keycloak_account.profile, keycloak_minion)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from database_fixtures import Salt, assert_converges, free_port
+from keycloak_fixtures import remembering
 
 pytest_plugins = ("keycloak_fixtures",)
 
@@ -51,15 +52,8 @@ PROVIDER = {
 
 
 @pytest.fixture
-def salt(keycloak_account, minion):
-    return Salt("keycloak", keycloak_account.profile, minion)
-
-
-@pytest.fixture(scope="module")
-def minion(tmp_path_factory):
-    """A minion's folders: fingerprints of secrets lie there."""
-    folder = tmp_path_factory.mktemp("minion")
-    return {"cachedir": str(folder), "pki_dir": str(folder)}
+def salt(keycloak_account, keycloak_minion):
+    return Salt("keycloak", keycloak_account.profile, keycloak_minion)
 
 
 @pytest.fixture(scope="module")
@@ -180,8 +174,7 @@ def test_a_minion_that_knows_nothing_of_a_secret_takes_the_one_that_is_there(
     salt, realm, keycloak_account, tmp_path
 ):
     assert_converges(salt, "identity_provider_present", "taken-over", realm=realm, **PROVIDER)
-    folder = str(tmp_path)
-    other = Salt("keycloak", keycloak_account.profile, {"cachedir": folder, "pki_dir": folder})
+    other = Salt("keycloak", keycloak_account.profile, remembering(tmp_path))
     assert other.state("identity_provider_present", "taken-over", realm=realm, **PROVIDER)["changes"] == {}
     # From then on it knows.
     rotated = {**PROVIDER, "config": {**PROVIDER["config"], "clientSecret": f"{SECRET}-3"}}

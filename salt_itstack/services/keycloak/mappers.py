@@ -177,9 +177,7 @@ def apply_mapper(
             plan.add(change, write)
     else:
         plan.add(changes, lambda: None)
-    if client:
-        return carry_out(view, realm, plan, test, client=client)
-    return carry_out(view, realm, plan, test, "scopes")
+    return carry_out(view, realm, plan, test, "scopes", client=client or "")
 
 
 def _write(
