@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import urllib3
-from fleet import Fleet
+from fleet import Fleet, wait_for
 
 from salt_itstack.lab.specifications import NEXTCLOUD_ROOT
 from salt_itstack.services.freeipa.api import FreeIPA
@@ -177,6 +177,12 @@ class Direct:
         """Replace a text in the document of a route."""
         self.fleet.shell(PROXY_SERVER, f"sed -i 's|{before}|{after}|' {ROUTES}/itstack-{router}.yml")
         assert after in self.fleet.shell(PROXY_SERVER, f"cat {ROUTES}/itstack-{router}.yml")
+
+    def await_loaded(self, text: str) -> None:
+        """Wait until the running Traefik says that it has loaded something with this text (JSON)."""
+        address = self.fleet.lab.servers[PROXY_SERVER].address
+        everything = f"http://{address}:8080/api/rawdata"
+        wait_for(lambda: text in urllib3.request("GET", everything).data.decode(), f"Traefik has {text}")
 
     def people(self) -> str:
         """Who Keycloak has imported, as its database says: also while the directory is down."""

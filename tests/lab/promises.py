@@ -99,11 +99,14 @@ def _postgresql_mattermost(direct: Direct) -> None:
 
 def _traefik_nextcloud(direct: Direct) -> None:
     direct.edit_route("nextcloud", "Host(`[^`]*`)", "Host(`elsewhere.example`)")
+    # Until then it serves what it served before: the row would be drifted, not broken.
+    direct.await_loaded("Host(`elsewhere.example`)")
     direct.occ("config:system:set", "trusted_proxies", "--type=json", "--value=[]")
 
 
 def _traefik_mattermost(direct: Direct) -> None:
     direct.edit_route("mattermost", "stsSeconds: .*", "stsSeconds: 7")
+    direct.await_loaded('"stsSeconds":7')
 
 
 def _taiga_mattermost(direct: Direct) -> None:
