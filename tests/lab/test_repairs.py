@@ -30,20 +30,40 @@ HOOK_FILE = "/etc/salt/master.d/hook.conf"
 def repaired(deployed):
     """The lab with beacons on and the schedule off; each minion has seen everything well once."""
     deployed.periods(enforce=None, beacon=5)
-    wait_for(lambda: _seen_well(deployed), "each minion has seen what it looks after", seconds=120)
-    yield deployed
-    deployed.periods(enforce=None, beacon=None)
+    try:
+        _await_well(deployed)
+        yield deployed
+    finally:
+        # Minions that go on looking would take the machine's time from all later tests.
+        deployed.periods(enforce=None, beacon=None)
 
 
-def _seen_well(fleet):
-    """Whether each minion has found all that it looks at to be well."""
+def _await_well(fleet):
+    """Wait until each minion has found all that it looks at to be well; who hasn't is told."""
+    missing = {"": "nobody was asked"}
+
+    def seen():
+        missing.clear()
+        missing.update(_not_well(fleet))
+        return not missing
+
+    try:
+        wait_for(seen, "each minion finds all to be well", seconds=4 * MINUTE)
+    except AssertionError as problem:
+        raise AssertionError(f"{problem}: {missing}") from None
+
+
+def _not_well(fleet):
+    """What isn't found well or not yet known to be, by minion."""
     servers = (DATABASE_SERVER, IDENTITY_SERVER, APPLICATION_SERVER, PROXY_SERVER)
+    found = {}
     for server, rows in fleet.salt(",".join(servers), "itstack.look").items():
         known = json.loads(fleet.inside(server, "cat", WATCH).stdout or '{"well": [], "told": {}}')
         wanted = {" ".join(filter(None, (row["what"], row["kind"], row["side"]))) for row in rows}
-        if not set(known["well"]) >= wanted or known["told"] or {row["state"] for row in rows} != {"well"}:
-            return False
-    return True
+        bad = [row for row in rows if row["state"] != "well"]
+        if bad or known["told"] or not set(known["well"]) >= wanted:
+            found[server] = {"bad": bad, "told": known["told"], "unknown": wanted - set(known["well"])}
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +75,7 @@ def direct(repaired):
 @pytest.fixture(autouse=True)
 def calm(repaired):
     """Neither pauses nor budgets of an earlier test, and nothing held."""
-    wait_for(lambda: _seen_well(repaired), "each minion finds all to be well", seconds=2 * MINUTE)
+    _await_well(repaired)
     wait_for(lambda: not _record(repaired)["running"], "no repair runs", seconds=MINUTE)
     repaired.shell("lab-master", f"rm -f {RECORD}/repairs.json {RECORD}/holds.json {RECORD}/pokes/*.json")
 

@@ -9,16 +9,18 @@ import uuid
 import pytest
 from database_fixtures import Salt
 
+from salt_itstack.services.keycloak import directory
+
 pytest_plugins = ("keycloak_fixtures",)
 
 GROUPS = {"type": "oidc-group-membership-mapper", "config": {"claim.name": "groups"}}
 
 
 class Aside:
-    """What somebody else does just before a request is passed on."""
+    """What somebody else does just before a request is passed on, or answered with a status."""
 
-    def __init__(self, do):
-        self.do = do
+    def __init__(self, do, status=None):
+        self.do, self.status = do, status
 
 
 class Between:
@@ -38,6 +40,7 @@ class Between:
                 fault = between.take(self.command, self.path)
                 if isinstance(fault, Aside):
                     fault.do()
+                    fault = fault.status
                 if callable(fault):
                     fault()
                 if fault == "cut" or callable(fault):
@@ -219,6 +222,26 @@ def test_a_proxy_that_says_come_again_is_asked_again_for_what_is_safe(salt, betw
     assert (outcome["result"], outcome["changes"]) == (False, {})
     assert str(status) in outcome["comment"] and "try again later" in outcome["comment"]
     assert salt.state("client_present", f"{name}-2", realm=realm)["result"] is True
+
+
+def test_what_an_import_holds_is_deleted_when_the_server_lets_it_go(salt, between, keycloak_account):
+    realm = f"held-{uuid.uuid4().hex[:8]}"
+    assert salt.state("realm_present", realm)["result"] is True
+    # What the server answers while an import writes the same rows.
+    between.faults = [("DELETE", realm, 500) for _ in range(len(directory.PAUSES) + 1)]
+    outcome = salt.state("realm_absent", realm)
+    assert (outcome["result"], outcome["changes"]) == (False, {})
+    assert f"deleting the realm {realm}: the server failed at it" in outcome["comment"]
+    assert "Remedy: an import of people may be under way" in outcome["comment"]
+    between.faults = [("DELETE", realm, 500)]
+    outcome = salt.state("realm_absent", realm)
+    assert outcome["result"] is True and outcome["changes"]
+    # It was gone when we came again: the first answer told of a failure after the deed.
+    assert salt.state("realm_present", realm)["result"] is True
+    gone = Aside(lambda: keycloak_account.ask("DELETE", f"/realms/{realm}"), 500)
+    between.faults = [("DELETE", realm, gone)]
+    assert salt.state("realm_absent", realm)["result"] is True
+    assert salt.state("realm_absent", realm)["changes"] == {}
 
 
 RIVALS = {

@@ -113,9 +113,9 @@ class Keycloak:
         """Merge into a realm; ``attributes`` are replaced as a whole."""
         self.http.put(_realm(realm), json=body)
 
-    def delete_realm(self, realm: str) -> None:
-        """Delete a realm and all that is in it."""
-        self.http.delete(_realm(realm))
+    def delete_realm(self, realm: str) -> bool:
+        """Delete a realm and all that is in it, if it's there; ``False`` as for :meth:`update_component`."""
+        return self.http.delete(_realm(realm), accept=(404, 500)).status != 500
 
     # Clients
 
@@ -213,13 +213,17 @@ class Keycloak:
         """Create a component; returns its id."""
         return self.http.post(_realm(realm, "components"), json=body).created_id()
 
-    def update_component(self, realm: str, identifier: str, body: Row) -> None:
-        """Merge into a component's configuration; keys its provider doesn't know vanish silently."""
-        self.http.put(_realm(realm, "components", identifier), json=body)
+    def update_component(self, realm: str, identifier: str, body: Row) -> bool:
+        """
+        Merge into a component's configuration; keys its provider doesn't know vanish silently.
 
-    def delete_component(self, realm: str, identifier: str) -> None:
-        """Delete a component and those below it."""
-        self.http.delete(_realm(realm, "components", identifier))
+        Returns ``False`` if the server failed at it, as it does while an import writes the same rows.
+        """
+        return self.http.put(_realm(realm, "components", identifier), json=body, accept=(500,)).status != 500
+
+    def delete_component(self, realm: str, identifier: str) -> bool:
+        """Delete a component and those below it, if it's there; ``False`` as for :meth:`update_component`."""
+        return self.http.delete(_realm(realm, "components", identifier), accept=(404, 500)).status != 500
 
     def sync_users(self, realm: str, identifier: str, full: bool) -> Row:
         """Import people and groups: ``{ignored, added, updated, removed, failed, status}``."""
