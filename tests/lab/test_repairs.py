@@ -40,7 +40,7 @@ def repaired(deployed):
 
 def _await_well(fleet):
     """Wait until each minion has found all that it looks at to be well; who hasn't is told."""
-    missing = {"": "nobody was asked"}
+    missing = {}
 
     def seen():
         missing.clear()

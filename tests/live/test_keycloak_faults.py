@@ -9,7 +9,7 @@ import uuid
 import pytest
 from database_fixtures import Salt
 
-from salt_itstack.services.keycloak import directory
+from salt_itstack.services.keycloak.api import PAUSES, Keycloak
 
 pytest_plugins = ("keycloak_fixtures",)
 
@@ -228,10 +228,10 @@ def test_what_an_import_holds_is_deleted_when_the_server_lets_it_go(salt, betwee
     realm = f"held-{uuid.uuid4().hex[:8]}"
     assert salt.state("realm_present", realm)["result"] is True
     # What the server answers while an import writes the same rows.
-    between.faults = [("DELETE", realm, 500) for _ in range(len(directory.PAUSES) + 1)]
+    between.faults = [("DELETE", realm, 500) for _ in range(len(PAUSES) + 1)]
     outcome = salt.state("realm_absent", realm)
     assert (outcome["result"], outcome["changes"]) == (False, {})
-    assert f"deleting the realm {realm}: the server failed at it" in outcome["comment"]
+    assert f"DELETE /admin/realms/{realm} was answered with 500, 5 times" in outcome["comment"]
     assert "Remedy: an import of people may be under way" in outcome["comment"]
     between.faults = [("DELETE", realm, 500)]
     outcome = salt.state("realm_absent", realm)
@@ -242,6 +242,23 @@ def test_what_an_import_holds_is_deleted_when_the_server_lets_it_go(salt, betwee
     between.faults = [("DELETE", realm, gone)]
     assert salt.state("realm_absent", realm)["result"] is True
     assert salt.state("realm_absent", realm)["changes"] == {}
+
+
+def test_a_component_that_an_import_holds_is_written_when_the_server_lets_it_go(
+    between, realm, keycloak_account
+):
+    account = keycloak_account.profile
+    server = Keycloak(between.url, account["client_id"], account["client_secret"])
+    row = next(row for row in server.components(realm) if row["providerId"] == "rsa-generated")
+    between.faults = [("PUT", row["id"], 500), ("DELETE", row["id"], 500)]
+    changed = {**row, "config": {**row["config"], "priority": ["7"]}}
+    server.update_component(realm, row["id"], changed)
+    (found,) = [each for each in server.components(realm) if each["id"] == row["id"]]
+    assert found["config"]["priority"] == ["7"]
+    server.delete_component(realm, row["id"])
+    assert row["id"] not in [each["id"] for each in server.components(realm)]
+    assert between.faults == []
+    server.close()
 
 
 RIVALS = {

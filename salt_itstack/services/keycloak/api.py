@@ -7,15 +7,19 @@ has no ``/auth`` since 17.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from ...errors import Denied, Missing
+from ...errors import Denied, Missing, Rejected
 from ...http import TIMEOUT, Session, Token, explanation
 
 #: Rows a page. The whole list at once costs 10-12 s for 1,000 clients on a cold cache, paged 2-3 s.
 PAGE = 100
+#: Seconds between the tries to write what an import of people writes as well: at its end it notes the time in
+#: the federation's settings (UserStorageSyncTask), and where both meet the answer is 500 (seen on 26.7.3).
+PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 Row = dict[str, Any]
 
@@ -113,9 +117,9 @@ class Keycloak:
         """Merge into a realm; ``attributes`` are replaced as a whole."""
         self.http.put(_realm(realm), json=body)
 
-    def delete_realm(self, realm: str) -> bool:
-        """Delete a realm and all that is in it, if it's there; ``False`` as for :meth:`update_component`."""
-        return self.http.delete(_realm(realm), accept=(404, 500)).status != 500
+    def delete_realm(self, realm: str) -> None:
+        """Delete a realm and all that is in it, if it's there."""
+        self._beside_imports("DELETE", _realm(realm), accept=(404,))
 
     # Clients
 
@@ -213,17 +217,26 @@ class Keycloak:
         """Create a component; returns its id."""
         return self.http.post(_realm(realm, "components"), json=body).created_id()
 
-    def update_component(self, realm: str, identifier: str, body: Row) -> bool:
-        """
-        Merge into a component's configuration; keys its provider doesn't know vanish silently.
+    def update_component(self, realm: str, identifier: str, body: Row) -> None:
+        """Merge into a component's configuration; keys its provider doesn't know vanish silently."""
+        self._beside_imports("PUT", _realm(realm, "components", identifier), json=body)
 
-        Returns ``False`` if the server failed at it, as it does while an import writes the same rows.
-        """
-        return self.http.put(_realm(realm, "components", identifier), json=body, accept=(500,)).status != 500
+    def delete_component(self, realm: str, identifier: str) -> None:
+        """Delete a component and those below it, if it's there."""
+        self._beside_imports("DELETE", _realm(realm, "components", identifier), accept=(404,))
 
-    def delete_component(self, realm: str, identifier: str) -> bool:
-        """Delete a component and those below it, if it's there; ``False`` as for :meth:`update_component`."""
-        return self.http.delete(_realm(realm, "components", identifier), accept=(404, 500)).status != 500
+    def _beside_imports(self, method: str, path: str, accept: tuple[int, ...] = (), **request: Any) -> None:
+        """Send what may meet an import of people, several times; :class:`Rejected` if it always does."""
+        for pause in (0.0, *PAUSES):
+            time.sleep(pause)
+            if self.http.send(method, path, accept=(*accept, 500), **request).status != 500:
+                return
+        raise Rejected(
+            f"{method} {path} was answered with 500, {len(PAUSES) + 1} times",
+            self.service,
+            "an import of people may be under way: run it again when that is over, or set the periods of the "
+            "import to -1 for that time; else the server's own log has the reason",
+        )
 
     def sync_users(self, realm: str, identifier: str, full: bool) -> Row:
         """Import people and groups: ``{ignored, added, updated, removed, failed, status}``."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import Denied, Invalid, Missing, Problem, Rejected
@@ -18,9 +17,6 @@ MAPPERS = "org.keycloak.storage.ldap.mappers.LDAPStorageMapper"
 SAMPLE, PATIENCE = 10, (5.0, 180.0)
 #: So many people of a realm who aren't of the federation are passed in the search for one who is.
 OTHERS = 50
-#: Seconds between the tries to write what an import may be writing to. Measured on 26.7.3: at its end it
-#: notes the time in the federation's settings, and whoever writes or deletes these meanwhile gets a 500.
-PAUSES = (1.0, 2.0, 4.0, 8.0)
 _AGAIN = (
     "If identity settings were changed, declare the former uuid_attribute and username_attribute again, with "
     "allow_identity_loss: true"
@@ -163,29 +159,6 @@ def prune(view: View, realm: str, name: str, limit: int = 10, test_only: bool = 
         for row in gone:
             view.api.delete_user(realm, row["id"])
     return {row["username"]: {"old": row["id"], "new": None} for row in gone}
-
-
-def patiently(view: View, what: str, send: Callable[[], bool]) -> None:
-    """
-    Change or delete something that people are imported into, again if an import is in the way.
-
-    what
-        What is tried, for messages, such as ``deleting the federation freeipa``.
-    send
-        Does it, and returns whether the server could.
-
-    Raises :class:`Rejected` if the server can't after several tries.
-    """
-    for pause in (0.0, *PAUSES):
-        time.sleep(pause)
-        if send():
-            return
-    raise Rejected(
-        f"{what}: the server failed at it {len(PAUSES) + 1} times (500)",
-        view.api.service,
-        "an import of people may be under way: run it again when that is over, or set the periods of the "
-        "import to -1 for that time; else the server's own log has the reason",
-    )
 
 
 def try_stored(view: View, realm: str, found: Row) -> str:

@@ -20,7 +20,6 @@ from .directory import (
     find,
     has_people,
     mappers_of,
-    patiently,
     prove_bind,
     prove_people,
     required,
@@ -234,12 +233,7 @@ class Federation:
             mine = [field for field in self.fields if field in changes]
             values = {key: [self.fields[key]] if self.fields[key] != "" else [] for key in mine}
             place = {key: found[key] for key in ("id", "name", "providerType", "providerId", "parentId")}
-            sent, identifier = {**place, **body(FEDERATION, values)}, found["id"]
-            patiently(
-                view,
-                f"changing the federation {name}",
-                lambda: view.api.update_component(realm, identifier, sent),
-            )
+            view.api.update_component(realm, found["id"], {**place, **body(FEDERATION, values)})
 
     def _write_mapper(self, view: View, realm: str, name: str, each: str) -> None:
         parent, mapper = required(view, realm, name), self.mappers[each]
@@ -253,18 +247,12 @@ class Federation:
             "parentId": parent["id"],
         }
         if old is not None and old["providerId"] != mapper["type"]:
-            taken = old["id"]
-            patiently(view, f"deleting the mapper {each}", lambda: view.api.delete_component(realm, taken))
+            view.api.delete_component(realm, old["id"])
             old = None
         if old is None:
             view.api.create_component(realm, {**sent, "config": config})
         else:
-            changed, identifier = {**sent, "id": old["id"], "config": config}, old["id"]
-            patiently(
-                view,
-                f"changing the mapper {each}",
-                lambda: view.api.update_component(realm, identifier, changed),
-            )
+            view.api.update_component(realm, old["id"], {**sent, "id": old["id"], "config": config})
 
 
 def keep_identities(view: View, realm: str, found: Row, changes: Changes) -> None:
@@ -292,9 +280,7 @@ def remove(view: View, realm: str, name: str, test: bool = False) -> Changes:
     identifier = found["id"]
     keep_one(view, realm, lambda kind, row: kind == "users" and row.get("federationLink") == identifier, name)
     if not test:
-        patiently(
-            view, f"deleting the federation {name}", lambda: view.api.delete_component(realm, identifier)
-        )
+        view.api.delete_component(realm, identifier)
         view.changed(realm, "components")
     return removal(name)
 

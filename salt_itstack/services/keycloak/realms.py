@@ -9,7 +9,6 @@ from ...errors import Invalid, Problem
 from ...reconcile import Changes, body, creation, diff
 from .api import Row
 from .checks import attribute_problems
-from .directory import patiently
 from .plans import Plan, carry_out, looked_at_again, removal_plan
 from .resources import MASK, REALM, attributes
 from .view import View
@@ -102,11 +101,7 @@ def remove_realm(view: View, realm: str, test: bool = False) -> Changes:
             Problem("", "name", realm, "is the realm that the server's administrators live in",
                     "leave it; or set auth_realm in the profile to the realm that your account is in")
         )  # fmt: skip
-
-    def delete() -> None:
-        patiently(view, f"deleting the realm {realm}", lambda: view.api.delete_realm(realm))
-
-    return carry_out(view, realm, removal_plan(realm, delete), test)
+    return carry_out(view, realm, removal_plan(realm, lambda: view.api.delete_realm(realm)), test)
 
 
 def _create(view: View, realm: str, sent: dict[str, Any]) -> None:
