@@ -29,6 +29,8 @@ from salt_itstack.lab.progress import Progress
 from salt_itstack.lab.settings import DEFAULT_NETWORK, choose
 
 VERSIONS = (packages.KEYCLOAK_VERSION, packages.OLDER_KEYCLOAK_VERSION)
+#: For tests of what isn't a matter of the server's version, such as what is on the way to it.
+ONE_VERSION = pytest.mark.parametrize("keycloak_server", VERSIONS[:1], indirect=True)
 
 BOOTSTRAP = {"client_id": "temporary", "client_secret": "Canary-of-the-temporary-account-3"}
 ACCOUNT = {"client_id": "salt-itstack", "client_secret": "Canary-of-our-account-5"}

@@ -7,12 +7,13 @@ import uuid
 import pytest
 import yaml
 from database_fixtures import Salt, assert_converges
-from keycloak_fixtures import BIND_PASSWORD
+from keycloak_fixtures import BIND_PASSWORD, ONE_VERSION
 from salt.utils.args import parse_input
 
 from docs.generator import plugins
 
 pytest_plugins = ("keycloak_fixtures",)
+pytestmark = ONE_VERSION
 
 SECRET = "Canary-of-the-examples-37"
 #: The realm that the examples are in, and what goes with it.

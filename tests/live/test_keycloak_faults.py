@@ -2,25 +2,29 @@
 
 import concurrent.futures
 import http.server
+import json
 import threading
 import urllib.request
 import uuid
 
 import pytest
 from database_fixtures import Salt
+from keycloak_fixtures import BIND_DN, BIND_PASSWORD, ONE_VERSION, PEOPLE
+from keycloak_fixtures import GROUPS as GROUPS_DN
 
 from salt_itstack.services.keycloak.api import PAUSES, Keycloak
 
 pytest_plugins = ("keycloak_fixtures",)
+pytestmark = ONE_VERSION
 
 GROUPS = {"type": "oidc-group-membership-mapper", "config": {"claim.name": "groups"}}
 
 
 class Aside:
-    """What somebody else does just before a request is passed on, or answered with a status."""
+    """What somebody else does just before a request about something is passed on, or answered by a status."""
 
-    def __init__(self, do, status=None):
-        self.do, self.status = do, status
+    def __init__(self, do, status=None, about=""):
+        self.do, self.status, self.about = do, status, about
 
 
 class Between:
@@ -37,8 +41,9 @@ class Between:
             def handle_any(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 between.seen.append(f"{self.command} {self.path}")
-                fault = between.take(self.command, self.path)
+                fault = between.take(self.command, self.path, body)
                 if isinstance(fault, Aside):
+                    between.body = json.loads(body or b"null")
                     fault.do()
                     fault = fault.status
                 if callable(fault):
@@ -82,10 +87,11 @@ class Between:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
-    def take(self, method, path):
+    def take(self, method, path, body):
         for fault in self.faults:
             what, part, kind = fault
-            if what == method and part in path and "/token" not in path:
+            about = getattr(kind, "about", "")
+            if what == method and part in path and "/token" not in path and about.encode() in body:
                 self.faults.remove(fault)
                 return kind
         return None
@@ -295,6 +301,61 @@ def test_what_somebody_else_makes_in_between_is_brought_to_the_declared_shape(
     assert outcome["result"] is True, outcome
     assert differs <= set(outcome["changes"])
     assert salt.state(function, name, realm=realm, **wanted)["changes"] == {}
+
+
+def federation(realm, keycloak_directory):
+    return {
+        "realm": realm, "url": keycloak_directory.url, "bind_dn": BIND_DN, "bind_credential": BIND_PASSWORD,
+        "users_dn": PEOPLE, "groups_dn": GROUPS_DN,
+    }  # fmt: skip
+
+
+def components(server, realm, name):
+    return [row for row in server.ask("GET", f"/realms/{realm}/components") if row.get("name") == name]
+
+
+@pytest.mark.parametrize("what", ["freeipa", "groups"])
+def test_a_federation_or_mapper_that_somebody_else_makes_in_between_isnt_there_twice(
+    salt, between, realm, keycloak_account, keycloak_directory, what
+):
+    wanted = federation(realm, keycloak_directory)
+
+    def made():
+        # As another run of the same states does it: the server would take both.
+        theirs = {key: value for key, value in between.body.items() if key != "id"}
+        keycloak_account.ask("POST", f"/realms/{realm}/components", json=theirs)
+
+    between.faults = [("POST", "/components", Aside(made, about=f'"name": "{what}"'))]
+    try:
+        outcome = salt.state("federation_present", "freeipa", **wanted)
+        assert outcome["result"] is True, outcome
+        assert between.faults == []
+        assert len(components(keycloak_account, realm, what)) == 1
+        again = salt.state("federation_present", "freeipa", **wanted)
+        assert (again["result"], again["changes"]) == (True, {})
+    finally:
+        assert salt.state("federation_absent", "freeipa", realm=realm)["result"] is True
+
+
+def test_two_runs_at_once_leave_one_federation(keycloak_account, realm, keycloak_directory):
+    wanted = federation(realm, keycloak_directory)
+
+    def run(_):
+        salt = Salt("keycloak", keycloak_account.profile)
+        return salt.state("federation_present", "freeipa", **wanted)
+
+    try:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            outcomes = list(pool.map(run, range(2)))
+        # Whose was taken back looks again; where both collide twice, one says so and the next run is right.
+        assert any(outcome["result"] for outcome in outcomes), outcomes
+        for name in ("freeipa", "groups", "first name"):
+            assert len(components(keycloak_account, realm, name)) == 1
+        last = run(0)
+        assert (last["result"], last["changes"]) == (True, {})
+    finally:
+        salt = Salt("keycloak", keycloak_account.profile)
+        assert salt.state("federation_absent", "freeipa", realm=realm)["result"] is True
 
 
 def test_two_runs_at_once_leave_one_of_each(keycloak_account, realm):

@@ -11,6 +11,7 @@ from keycloak_fixtures import (
     BIND_DN,
     BIND_PASSWORD,
     GROUPS,
+    ONE_VERSION,
     PEOPLE,
     PERSON_PASSWORD,
     Gate,
@@ -494,6 +495,7 @@ def test_a_directory_that_goes_away_in_mid_run_is_a_failure(
     assert salt.call("user", realm, "jdoe")["groups"] == ["/freeipa/admin", "/freeipa/users"]
 
 
+@ONE_VERSION
 def test_a_directory_that_is_too_slow_is_said_to_be(
     salt, realm, wanted, keycloak_account, keycloak_directory
 ):

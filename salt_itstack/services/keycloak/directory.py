@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...errors import Denied, Invalid, Missing, Problem, Rejected
+from ...errors import Conflict, Denied, Invalid, Missing, Problem, Rejected
 from ...reconcile import Changes
 from .api import Row
 from .resources import MASK, settings_of
@@ -17,6 +18,8 @@ MAPPERS = "org.keycloak.storage.ldap.mappers.LDAPStorageMapper"
 SAMPLE, PATIENCE = 10, (5.0, 180.0)
 #: So many people of a realm who aren't of the federation are passed in the search for one who is.
 OTHERS = 50
+#: Seconds between looks whether one who makes the same takes it back.
+RIVALS = (0.5, 1.0, 2.0)
 _AGAIN = (
     "If identity settings were changed, declare the former uuid_attribute and username_attribute again, with "
     "allow_identity_loss: true"
@@ -49,6 +52,35 @@ def mappers_of(view: View, realm: str, found: Mapping[str, Any] | None) -> dict[
     if found is None:
         return {}
     return {row["name"]: row for row in view.components(realm) if row.get("parentId") == found["id"]}
+
+
+def create_once(view: View, realm: str, sent: Row) -> None:
+    """
+    Create a component, and take it back where somebody else makes one of its name at the same time.
+
+    The server takes both. The one with the lower id stays, if those who made the others do as we do.
+
+    Raises :class:`Conflict` where ours was taken back.
+    """
+    own = view.api.create_component(realm, sent)
+    view.changed(realm, "components")
+    for pause in (0.0, *RIVALS):
+        time.sleep(pause)
+        others = [row["id"] for row in view.api.components(realm) if _alike(row, sent) and row["id"] != own]
+        if not others:
+            return
+        if min(others) < own:
+            break
+    view.api.delete_component(realm, own)
+    raise Conflict(
+        f"somebody else makes {sent['name']} in the realm {realm} as well",
+        view.api.service,
+        "run it again when the other run is over",
+    )
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one.get(key) == other[key] for key in ("name", "providerType", "parentId"))
 
 
 def has_people(view: View, realm: str, identifier: str) -> bool:

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ...errors import Invalid, Problem, nearest
+from ...errors import Conflict, Invalid, Problem, nearest
 from ...reconcile import Changes, body, diff, removal
 from .administrators import keep_one
 from .api import Row
 from .directory import (
     MAPPERS,
     PROVIDER,
+    create_once,
     find,
     has_people,
     mappers_of,
@@ -29,7 +30,7 @@ from .directory import (
 from .freeipa import FIRST_NAME, FREEIPA, group_mapper
 from .groups import apply_group, group_path
 from .mappers import check_types
-from .plans import Plan, carry_out
+from .plans import Plan, carry_out, looked_at_again
 from .resources import FEDERATION, LDAP_MAPPER, MASK, settings_of, singles, text
 from .view import View
 
@@ -139,6 +140,9 @@ class Federation:
         refuses the account, :class:`Invalid` when people would be cut off from their records; nothing is
         written then. :class:`Rejected` also where nothing differs and yet nobody of the directory is found.
         """
+        return looked_at_again(self._apply)(view, realm, name, test)
+
+    def _apply(self, view: View, realm: str, name: str, test: bool) -> Changes:
         found = find(view, realm, name)
         if found is not None and found["providerId"] != "ldap":
             raise Invalid(
@@ -212,7 +216,7 @@ class Federation:
         plan.add(part("groups_path"), lambda: apply_group(view, realm, self.groups_path, {}))
         plan.add(part(*self.fields), lambda: self._write_fields(view, realm, name, changes))
         for each in self.mappers:
-            plan.add(part(f"mapper {each}"), partial(self._write_mapper, view, realm, name, each))
+            plan.add(part(f"mapper {each}"), partial(self._write_mapper_once, view, realm, name, each))
         plan.add(part("people"), lambda: sync(view, realm, required(view, realm, name)["id"], full=True))
         return plan
 
@@ -226,14 +230,20 @@ class Federation:
                 "parentId": _id(view, realm),
             }
             sent = body(FEDERATION, {key: [value] for key, value in self.fields.items() if value != ""})
-            view.api.create_component(realm, {**place, **sent})
-            view.changed(realm, "components")
+            create_once(view, realm, {**place, **sent})
         else:
             # An empty list deletes a setting.
             mine = [field for field in self.fields if field in changes]
             values = {key: [self.fields[key]] if self.fields[key] != "" else [] for key in mine}
             place = {key: found[key] for key in ("id", "name", "providerType", "providerId", "parentId")}
             view.api.update_component(realm, found["id"], {**place, **body(FEDERATION, values)})
+
+    def _write_mapper_once(self, view: View, realm: str, name: str, each: str) -> None:
+        try:
+            self._write_mapper(view, realm, name, each)
+        except Conflict:
+            view.changed(realm, "components")
+            self._write_mapper(view, realm, name, each)
 
     def _write_mapper(self, view: View, realm: str, name: str, each: str) -> None:
         parent, mapper = required(view, realm, name), self.mappers[each]
@@ -250,7 +260,7 @@ class Federation:
             view.api.delete_component(realm, old["id"])
             old = None
         if old is None:
-            view.api.create_component(realm, {**sent, "config": config})
+            create_once(view, realm, {**sent, "config": config})
         else:
             view.api.update_component(realm, old["id"], {**sent, "id": old["id"], "config": config})
 
