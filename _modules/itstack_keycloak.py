@@ -765,7 +765,8 @@ def federation_apply(
     federation = Federation(
         _opened(fields), groups_dn, groups_path, drop_missing_groups, mappers, allow_identity_loss
     )
-    return federation.apply(_view(profile), realm, name, test)
+    mark = _mark(profile, realm, "federation", name)
+    return federation.apply(_view(profile), realm, name, mark, _marks(), test)
 
 
 def federation_remove(name, realm, test=False, profile="keycloak"):
@@ -778,7 +779,10 @@ def federation_remove(name, realm, test=False, profile="keycloak"):
 
         salt keycloak-host itstack_keycloak.federation_remove freeipa it-stack
     """
-    return remove_federation(_view(profile), realm, name, test)
+    removed = remove_federation(_view(profile), realm, name, test)
+    if not test:
+        fingerprint.forget(__opts__, _mark(profile, realm, "federation", name))
+    return removed
 
 
 def federation_sync(name, realm, full=True, profile="keycloak"):

@@ -337,6 +337,31 @@ def test_a_federation_or_mapper_that_somebody_else_makes_in_between_isnt_there_t
         assert salt.state("federation_absent", "freeipa", realm=realm)["result"] is True
 
 
+def test_of_two_federations_of_a_name_none_is_written_or_removed(
+    salt, realm, keycloak_account, keycloak_directory
+):
+    wanted = federation(realm, keycloak_directory)
+    assert salt.state("federation_present", "freeipa", **wanted)["result"] is True
+    (first,) = components(keycloak_account, realm, "freeipa")
+    keycloak_account.ask(
+        "POST",
+        f"/realms/{realm}/components",
+        json={key: value for key, value in first.items() if key != "id"},
+    )
+    try:
+        for function, arguments in (("federation_present", wanted), ("federation_absent", {"realm": realm})):
+            for test in (True, False):
+                outcome = salt.state(function, "freeipa", test=test, **arguments)
+                assert (outcome["result"], outcome["changes"]) == (False, {})
+                assert "the name of 2 federations" in outcome["comment"] and "Remedy: " in outcome["comment"]
+    finally:
+        (second,) = [
+            row for row in components(keycloak_account, realm, "freeipa") if row["id"] != first["id"]
+        ]
+        keycloak_account.ask("DELETE", f"/realms/{realm}/components/{second['id']}")
+        assert salt.state("federation_absent", "freeipa", realm=realm)["result"] is True
+
+
 def test_two_runs_at_once_leave_one_federation(keycloak_account, realm, keycloak_directory):
     wanted = federation(realm, keycloak_directory)
 

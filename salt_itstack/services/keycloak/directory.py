@@ -35,6 +35,16 @@ def find(view: View, realm: str, name: str) -> Row | None:
     return None
 
 
+def refuse_twins(view: View, realm: str, name: str) -> None:
+    """Raise :class:`Invalid` where several federations have that name: which is meant isn't known."""
+    found = [row for row in view.components(realm) if row["providerType"] == PROVIDER and row["name"] == name]
+    if len(found) > 1:
+        raise Invalid(
+            Problem("", "name", name, f"is the name of {len(found)} federations of the realm {realm}"),
+            remedy="in Keycloak's console, remove all but the one by which the realm's people came",
+        )
+
+
 def required(view: View, realm: str, name: str) -> Row:
     """The LDAP federation of that name, or :class:`Missing`."""
     found = find(view, realm, name)

@@ -6,7 +6,7 @@ A federation, its mappers and the group that its groups come below are one decla
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from .directory import (
     mappers_of,
     prove_bind,
     prove_people,
+    refuse_twins,
     required,
     sync,
     try_stored,
@@ -30,6 +31,7 @@ from .directory import (
 from .freeipa import FIRST_NAME, FREEIPA, group_mapper
 from .groups import apply_group, group_path
 from .mappers import check_types
+from .masked import Marks
 from .plans import Plan, carry_out, looked_at_again
 from .resources import FEDERATION, LDAP_MAPPER, MASK, settings_of, singles, text
 from .view import View
@@ -38,6 +40,8 @@ Wanted = Mapping[str, Any]
 #: What ties a person to the record that the realm has of them. Measured on 26.7.3: with another UUID
 #: attribute nobody is imported or found any more, with another user-name attribute everybody is renamed.
 IDENTITY = ("uuid_attribute", "username_attribute", "import_users")
+#: What is remembered while people have to be imported.
+DUE = "import"
 _REMEDY = (
     "keep what is stored; or, where accounts of applications may be left without their people, say "
     "allow_identity_loss: true"
@@ -132,17 +136,23 @@ class Federation:
         """What creating it would change."""
         return self._changes(None, {}, ())
 
-    def apply(self, view: View, realm: str, name: str, test: bool = False) -> Changes:
+    def apply(
+        self, view: View, realm: str, name: str, mark: str, marks: Marks, test: bool = False
+    ) -> Changes:
         """
         Bring it to the declared shape, import the directory's people, and return what changed.
+
+        mark, marks
+            By what is remembered, and where, that people have to be imported: until that has been done.
 
         Raises :class:`Rejected` when the directory can't be reached from Keycloak, :class:`Denied` when it
         refuses the account, :class:`Invalid` when people would be cut off from their records; nothing is
         written then. :class:`Rejected` also where nothing differs and yet nobody of the directory is found.
         """
-        return looked_at_again(self._apply)(view, realm, name, test)
+        return looked_at_again(self._apply)(view, realm, name, mark, marks, test)
 
-    def _apply(self, view: View, realm: str, name: str, test: bool) -> Changes:
+    def _apply(self, view: View, realm: str, name: str, mark: str, marks: Marks, test: bool) -> Changes:
+        refuse_twins(view, realm, name)
         found = find(view, realm, name)
         if found is not None and found["providerId"] != "ldap":
             raise Invalid(
@@ -162,9 +172,15 @@ class Federation:
         if any(key.startswith("mapper ") for key in changes):
             check_types(view, self.mappers, MAPPERS)
         changes = self._with_group(view, realm, changes)
-        if found is not None and not changes and _imports(self.fields):
-            prove_people(view, realm, found["id"])
-        return carry_out(view, realm, self._plan(view, realm, name, changes), test, "components", "groups")
+        if found is not None and "people" not in changes and _imports(self.fields):
+            if not changes:
+                prove_people(view, realm, found["id"])
+            if marks.known(mark, DUE):
+                changes["people"] = {"old": "not imported after the last change", "new": "imported"}
+        if "people" in changes and not test:
+            marks.remember(mark, DUE)
+        plan = self._plan(view, realm, name, changes, lambda: marks.forget(mark))
+        return carry_out(view, realm, plan, test, "components", "groups")
 
     def _changes(self, found: Row | None, own: Mapping[str, Row], rewrite: tuple[str, ...]) -> Changes:
         changes = diff(FEDERATION, self.fields, found, rewrite)
@@ -206,7 +222,9 @@ class Federation:
         prove_bind(view, realm, self.fields)
         return ("bind_credential",) if found is not None else ()
 
-    def _plan(self, view: View, realm: str, name: str, changes: Changes) -> Plan:
+    def _plan(
+        self, view: View, realm: str, name: str, changes: Changes, imported: Callable[[], None]
+    ) -> Plan:
         """A step for each object that is written, so that a failure tells what was."""
         plan = Plan(name)
 
@@ -217,7 +235,12 @@ class Federation:
         plan.add(part(*self.fields), lambda: self._write_fields(view, realm, name, changes))
         for each in self.mappers:
             plan.add(part(f"mapper {each}"), partial(self._write_mapper_once, view, realm, name, each))
-        plan.add(part("people"), lambda: sync(view, realm, required(view, realm, name)["id"], full=True))
+
+        def take_over() -> None:
+            sync(view, realm, required(view, realm, name)["id"], full=True)
+            imported()
+
+        plan.add(part("people"), take_over)
         return plan
 
     def _write_fields(self, view: View, realm: str, name: str, changes: Changes) -> None:
@@ -284,6 +307,7 @@ def keep_identities(view: View, realm: str, found: Row, changes: Changes) -> Non
 
 def remove(view: View, realm: str, name: str, test: bool = False) -> Changes:
     """Delete a federation, with its mappers and the people it imported; groups stay."""
+    refuse_twins(view, realm, name)
     found = find(view, realm, name)
     if found is None:
         return {}

@@ -1,4 +1,4 @@
-"""Maps of settings of which the server masks the secret ones."""
+"""Maps of settings of which the server masks the secret ones, and what is remembered of a server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .resources import MASK
 @dataclass(frozen=True)
 class Marks:
     """
-    What is remembered of secrets that were written, each by a name.
+    What is remembered of secrets that were written, and of what is still to be done, each by a name.
 
     known
         Whether a value is the one that was written last; ``None`` where nothing is remembered.
