@@ -139,7 +139,7 @@ def test_retry_after_is_waited_for(web):
     web.script(Reply(503, headers={"Retry-After": "1"}), Reply(200))
     started = time.monotonic()
     Session(web.url).get("/rows")
-    assert time.monotonic() - started > 0.9
+    assert 0.9 < time.monotonic() - started < 5
 
 
 def test_no_server_makes_a_run_wait_for_hours(web, monkeypatch):
@@ -147,7 +147,7 @@ def test_no_server_makes_a_run_wait_for_hours(web, monkeypatch):
     web.script(Reply(503, headers={"Retry-After": "86400"}), Reply(200))
     started = time.monotonic()
     Session(web.url).get("/rows")
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 5
     assert http.LONGEST_WAIT < 60
 
 
@@ -204,11 +204,11 @@ def test_what_never_reached_the_server_is_sent_again(method):
 
 
 def test_a_silent_server_is_unreachable_in_time(web):
-    web.script(Reply(delay=30))
+    web.script(Reply(delay=5))
     started = time.monotonic()
     with pytest.raises(Unreachable, match="timed out"):
         Session(web.url, "nextcloud", timeout=(1, 0.2), retries=0).get("/status.php")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 2
 
 
 def test_a_single_request_may_have_its_own_time(web):

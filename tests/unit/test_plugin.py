@@ -1,5 +1,8 @@
 """What the plug-ins share: profiles, references to secrets, and what this run is about."""
 
+import importlib.util
+import pathlib
+
 import pytest
 from core_fixtures import private_pem, public_pem
 
@@ -8,6 +11,7 @@ from salt_itstack.errors import Denied, Invalid, Missing
 from salt_itstack.secrets import seal
 
 CANARY = "Canary-of-the-profile-31"
+MODULES = pathlib.Path(__file__).parents[2] / "_modules"
 PILLAR = {"itstack": {"profiles": {"redis": {"host": "from pillar", "port": 6379}}}}
 
 
@@ -188,3 +192,18 @@ def test_a_childs_environment_is_only_what_it_needs(monkeypatch):
 def test_without_a_master_the_pillar_is_the_one_at_hand():
     opts = {"file_client": "local", "pillar": {"itstack": {"services": {}}}}
     assert plugin.fresh_pillar(opts, {}) == {"itstack": {"services": {}}}
+
+
+# Versions
+
+
+def test_every_service_that_has_a_function_for_its_version_is_asked_by_it():
+    spec = importlib.util.spec_from_file_location("the_module", MODULES / "itstack.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    having = [
+        path.stem.removeprefix("itstack_")
+        for path in MODULES.glob("itstack_*.py")
+        if "\ndef version(profile=" in path.read_text()
+    ]
+    assert sorted(module._ASKED_BY_ACCOUNT) == sorted(having)

@@ -64,9 +64,9 @@ def mappers_of(view: View, realm: str, found: Mapping[str, Any] | None) -> dict[
     return {row["name"]: row for row in view.components(realm) if row.get("parentId") == found["id"]}
 
 
-def create_once(view: View, realm: str, sent: Row) -> None:
+def create_once(view: View, realm: str, sent: Row) -> str:
     """
-    Create a component, and take it back where somebody else makes one of its name at the same time.
+    Create a component and return its id; take it back where somebody else makes one of its name meanwhile.
 
     The server takes both. The one with the lower id stays, if those who made the others do as we do.
 
@@ -78,7 +78,7 @@ def create_once(view: View, realm: str, sent: Row) -> None:
         time.sleep(pause)
         others = [row["id"] for row in view.api.components(realm) if _alike(row, sent) and row["id"] != own]
         if not others:
-            return
+            return own
         if min(others) < own:
             break
     view.api.delete_component(realm, own)

@@ -24,7 +24,6 @@ from .directory import (
     prove_bind,
     prove_people,
     refuse_twins,
-    required,
     sync,
     try_stored,
 )
@@ -179,7 +178,7 @@ class Federation:
                 changes["people"] = {"old": "not imported after the last change", "new": "imported"}
         if "people" in changes and not test:
             marks.remember(mark, DUE)
-        plan = self._plan(view, realm, name, changes, lambda: marks.forget(mark))
+        plan = self._plan(view, realm, name, found, changes, lambda: marks.forget(mark))
         return carry_out(view, realm, plan, test, "components", "groups")
 
     def _changes(self, found: Row | None, own: Mapping[str, Row], rewrite: tuple[str, ...]) -> Changes:
@@ -223,28 +222,38 @@ class Federation:
         return ("bind_credential",) if found is not None else ()
 
     def _plan(
-        self, view: View, realm: str, name: str, changes: Changes, imported: Callable[[], None]
+        self,
+        view: View,
+        realm: str,
+        name: str,
+        found: Row | None,
+        changes: Changes,
+        imported: Callable[[], None],
     ) -> Plan:
         """A step for each object that is written, so that a failure tells what was."""
         plan = Plan(name)
+        # By its id: for a moment another run may have made one of that name.
+        own: Row = {"id": found["id"]} if found is not None else {}
 
         def part(*keys: str) -> Changes:
             return {key: changes[key] for key in keys if key in changes}
 
         plan.add(part("groups_path"), lambda: apply_group(view, realm, self.groups_path, {}))
-        plan.add(part(*self.fields), lambda: self._write_fields(view, realm, name, changes))
+        plan.add(
+            part(*self.fields),
+            lambda: own.update(id=self._write_fields(view, realm, name, found, changes)),
+        )
         for each in self.mappers:
-            plan.add(part(f"mapper {each}"), partial(self._write_mapper_once, view, realm, name, each))
+            plan.add(part(f"mapper {each}"), partial(self._write_mapper_once, view, realm, own, each))
 
         def take_over() -> None:
-            sync(view, realm, required(view, realm, name)["id"], full=True)
+            sync(view, realm, own["id"], full=True)
             imported()
 
         plan.add(part("people"), take_over)
         return plan
 
-    def _write_fields(self, view: View, realm: str, name: str, changes: Changes) -> None:
-        found = find(view, realm, name)
+    def _write_fields(self, view: View, realm: str, name: str, found: Row | None, changes: Changes) -> str:
         if found is None:
             place = {
                 "name": name,
@@ -253,23 +262,23 @@ class Federation:
                 "parentId": _id(view, realm),
             }
             sent = body(FEDERATION, {key: [value] for key, value in self.fields.items() if value != ""})
-            create_once(view, realm, {**place, **sent})
-        else:
-            # An empty list deletes a setting.
-            mine = [field for field in self.fields if field in changes]
-            values = {key: [self.fields[key]] if self.fields[key] != "" else [] for key in mine}
-            place = {key: found[key] for key in ("id", "name", "providerType", "providerId", "parentId")}
-            view.api.update_component(realm, found["id"], {**place, **body(FEDERATION, values)})
+            return create_once(view, realm, {**place, **sent})
+        # An empty list deletes a setting.
+        mine = [field for field in self.fields if field in changes]
+        values = {key: [self.fields[key]] if self.fields[key] != "" else [] for key in mine}
+        place = {key: found[key] for key in ("id", "name", "providerType", "providerId", "parentId")}
+        view.api.update_component(realm, found["id"], {**place, **body(FEDERATION, values)})
+        return str(found["id"])
 
-    def _write_mapper_once(self, view: View, realm: str, name: str, each: str) -> None:
+    def _write_mapper_once(self, view: View, realm: str, parent: Row, each: str) -> None:
         try:
-            self._write_mapper(view, realm, name, each)
+            self._write_mapper(view, realm, parent, each)
         except Conflict:
             view.changed(realm, "components")
-            self._write_mapper(view, realm, name, each)
+            self._write_mapper(view, realm, parent, each)
 
-    def _write_mapper(self, view: View, realm: str, name: str, each: str) -> None:
-        parent, mapper = required(view, realm, name), self.mappers[each]
+    def _write_mapper(self, view: View, realm: str, parent: Row, each: str) -> None:
+        mapper = self.mappers[each]
         # keycloak: makes six mappers of its own with a federation.
         old = mappers_of(view, realm, parent).get(each)
         config = {key: [] if value is None else [value] for key, value in mapper["config"].items()}
