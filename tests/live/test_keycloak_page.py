@@ -6,7 +6,7 @@ import uuid
 import pytest
 import yaml
 from database_fixtures import Salt, assert_converges
-from keycloak_fixtures import BIND_DN, BIND_PASSWORD, PEOPLE, VERSIONS
+from keycloak_fixtures import BIND_DN, BIND_PASSWORD, PEOPLE, VERSIONS, remembering
 
 from docs.generator import plugins
 from salt_itstack.errors import Denied
@@ -50,8 +50,8 @@ def realm(keycloak_account):
     return name
 
 
-def narrow(keycloak, realm, roles):
-    """States with an account of the realm that has these roles of ``realm-management``."""
+def narrow(keycloak, realm, roles, options=None):
+    """States with an account of the realm that has these roles of ``realm-management``, on a minion."""
     account = f"narrow-{uuid.uuid4().hex[:8]}"
     keycloak.ask(
         "POST", f"/realms/{realm}/clients",
@@ -65,7 +65,7 @@ def narrow(keycloak, realm, roles):
     place = f"/realms/{realm}/users/{person['id']}/role-mappings/clients/{manager}"
     keycloak.ask("POST", place, json=rows)
     profile = {"url": keycloak.url, "client_id": account, "client_secret": SECRET, "auth_realm": realm}
-    return Salt("keycloak", profile)
+    return Salt("keycloak", profile, options)
 
 
 def page():
@@ -84,28 +84,40 @@ def test_the_rights_of_the_page_are_enough_and_each_is_needed(keycloak_account, 
     assert_converges(narrow(keycloak_account, realm, roles), function, name or realm, **given)
 
 
-def test_a_federation_whose_people_may_not_be_imported_is_told(keycloak_account, keycloak_directory, realm):
+def test_a_federation_whose_people_may_not_be_imported_is_told(
+    keycloak_account, keycloak_directory, realm, tmp_path
+):
     wanted = {
         "realm": realm, "url": keycloak_directory.url, "bind_dn": BIND_DN, "bind_credential": BIND_PASSWORD,
         "users_dn": PEOPLE,
     }  # fmt: skip
 
-    def run(*roles):
-        return narrow(keycloak_account, realm, roles).state("federation_present", "freeipa", **wanted)
+    def run(*roles, minion="minion", test=False):
+        salt = narrow(keycloak_account, realm, roles, remembering(tmp_path / minion))
+        return salt.state("federation_present", "freeipa", test=test, **wanted)
 
     for roles in (["manage-users"], ["view-realm"]):
         outcome = run(*roles)
         assert (outcome["result"], outcome["changes"]) == (False, {})
         assert "403" in outcome["comment"] and "Remedy" in outcome["comment"]
-    salt = narrow(keycloak_account, realm, {"manage-realm"})
-    predicted = salt.state("federation_present", "freeipa", test=True, **wanted)
-    outcome = salt.state("federation_present", "freeipa", **wanted)
+    predicted = run("manage-realm", test=True)
+    outcome = run("manage-realm")
     assert outcome["result"] is False and "/sync was answered with 403" in outcome["comment"]
     assert set(predicted["changes"]) - set(outcome["changes"]) == {"people"}
     assert "mapper first name" in outcome["changes"] and BIND_PASSWORD not in str(outcome)
-    # Whoever is asked for is imported then, and all others with the next period.
+    again = run("manage-realm")
+    assert (again["result"], again["changes"]) == (False, {}), again
+    assert "was answered with 403" in again["comment"] and "Remedy" in again["comment"]
+    # Another minion doesn't know of it: whoever is asked for is imported, all others with the next period.
+    other = run("manage-realm", "manage-users", minion="other")
+    assert (other["result"], other["changes"]) == (True, {}), other
+    imports = {"people": {"old": "not imported after the last change", "new": "imported"}}
+    foreseen = run("manage-realm", "manage-users", test=True)
+    assert (foreseen["result"], foreseen["changes"]) == (None, imports), foreseen
     later = run("manage-realm", "manage-users")
-    assert (later["result"], later["changes"]) == (True, {}), later
+    assert (later["result"], later["changes"]) == (True, imports), later
+    last = run("manage-realm", "manage-users")
+    assert (last["result"], last["changes"]) == (True, {}), last
 
 
 def test_whether_an_account_of_a_realm_sees_the_version(keycloak_account, realm):
