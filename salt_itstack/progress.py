@@ -48,7 +48,7 @@ class Teller:
         #: What goes on while no step does, and since when.
         self.between = ("preflight", self.started)
         self._live = self.stream.isatty()
-        self._shown = False
+        self._shown = ""
         self._lock = threading.Lock()
 
     def say(self, text: str) -> None:
@@ -75,13 +75,16 @@ class Teller:
         if not self._live:
             return
         with self._lock:
-            self._wipe()
             now = time.monotonic()
             going_on = self.running.items() or [self.between]
-            parts = [f"{what} {now - since:.0f} s" for what, since in going_on]
-            self.stream.write("           " + ", ".join(parts)[:100])
+            line = ", ".join(f"{what} {now - since:.0f} s" for what, since in going_on)[:100]
+            # There are many events a second, and a recording of the screen holds each line that is written.
+            if line == self._shown:
+                return
+            self._wipe()
+            self.stream.write(f"           {line}")
             self.stream.flush()
-            self._shown = True
+            self._shown = line
 
     def clear(self) -> None:
         """Nothing goes on any more."""
@@ -91,7 +94,7 @@ class Teller:
     def _wipe(self) -> None:
         if self._shown:
             self.stream.write("\r\033[K")
-            self._shown = False
+            self._shown = ""
 
 
 def follow(

@@ -12,6 +12,7 @@ from database_fixtures import Salt
 from keycloak_fixtures import BIND_DN, BIND_PASSWORD, ONE_VERSION, PEOPLE
 from keycloak_fixtures import GROUPS as GROUPS_DN
 
+from salt_itstack.errors import Invalid
 from salt_itstack.services.keycloak.api import PAUSES, Keycloak
 
 pytest_plugins = ("keycloak_fixtures",)
@@ -337,9 +338,7 @@ def test_a_federation_or_mapper_that_somebody_else_makes_in_between_isnt_there_t
         assert salt.state("federation_absent", "freeipa", realm=realm)["result"] is True
 
 
-def test_of_two_federations_of_a_name_none_is_written_or_removed(
-    salt, realm, keycloak_account, keycloak_directory
-):
+def test_of_two_federations_of_a_name_none_is_used(salt, realm, keycloak_account, keycloak_directory):
     wanted = federation(realm, keycloak_directory)
     assert salt.state("federation_present", "freeipa", **wanted)["result"] is True
     (first,) = components(keycloak_account, realm, "freeipa")
@@ -354,6 +353,9 @@ def test_of_two_federations_of_a_name_none_is_written_or_removed(
                 outcome = salt.state(function, "freeipa", test=test, **arguments)
                 assert (outcome["result"], outcome["changes"]) == (False, {})
                 assert "the name of 2 federations" in outcome["comment"] and "Remedy: " in outcome["comment"]
+        for function in ("federation_sync", "federation_vanished", "federation_prune"):
+            with pytest.raises(Invalid, match="the name of 2 federations"):
+                salt.call(function, "freeipa", realm)
     finally:
         (second,) = [
             row for row in components(keycloak_account, realm, "freeipa") if row["id"] != first["id"]

@@ -184,6 +184,7 @@ def test_a_terminal_shows_what_goes_on_between_the_steps():
     shown = stream.getvalue()
     assert shown.index("preflight 0 s") < shown.index("redis 0 s") < shown.index("integrations 0 s")
     assert shown.endswith("\r\033[K"), "the report begins on an empty line"
+    assert shown.count("preflight 0 s") == shown.count("integrations 0 s") == 1, "the same is written once"
 
 
 def test_an_orchestration_that_was_ended_from_outside_is_told():

@@ -27,26 +27,23 @@ _AGAIN = (
 
 
 def find(view: View, realm: str, name: str) -> Row | None:
-    """The LDAP federation of that name, or ``None``."""
-    for row in view.components(realm):
-        # keycloak: the component that holds a changed user profile has no name.
-        if row["providerType"] == PROVIDER and row["name"] == name:
-            return row
-    return None
+    """
+    The federation of that name, or ``None``.
 
-
-def refuse_twins(view: View, realm: str, name: str) -> None:
-    """Raise :class:`Invalid` where several federations have that name: which is meant isn't known."""
+    Raises :class:`Invalid` where several have it, which the server allows: which is meant isn't known.
+    """
+    # keycloak: the component that holds a changed user profile has no name.
     found = [row for row in view.components(realm) if row["providerType"] == PROVIDER and row["name"] == name]
     if len(found) > 1:
         raise Invalid(
             Problem("", "name", name, f"is the name of {len(found)} federations of the realm {realm}"),
             remedy="in Keycloak's console, remove all but the one by which the realm's people came",
         )
+    return found[0] if found else None
 
 
 def required(view: View, realm: str, name: str) -> Row:
-    """The LDAP federation of that name, or :class:`Missing`."""
+    """The federation of that name. Raises :class:`Missing` where there is none, and as :func:`find`."""
     found = find(view, realm, name)
     if found is None:
         raise Missing(

@@ -23,7 +23,6 @@ from .directory import (
     mappers_of,
     prove_bind,
     prove_people,
-    refuse_twins,
     sync,
     try_stored,
 )
@@ -151,7 +150,6 @@ class Federation:
         return looked_at_again(self._apply)(view, realm, name, mark, marks, test)
 
     def _apply(self, view: View, realm: str, name: str, mark: str, marks: Marks, test: bool) -> Changes:
-        refuse_twins(view, realm, name)
         found = find(view, realm, name)
         if found is not None and found["providerId"] != "ldap":
             raise Invalid(
@@ -316,7 +314,6 @@ def keep_identities(view: View, realm: str, found: Row, changes: Changes) -> Non
 
 def remove(view: View, realm: str, name: str, test: bool = False) -> Changes:
     """Delete a federation, with its mappers and the people it imported; groups stay."""
-    refuse_twins(view, realm, name)
     found = find(view, realm, name)
     if found is None:
         return {}
