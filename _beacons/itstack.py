@@ -14,7 +14,8 @@ something to look at, every ``periods.beacon`` seconds of the map; a minion take
 
 Only what was well once, on this minion, counts as broken. An event names the thing and what kind of trouble
 it is, and is signed with the minion's key; it is sent when something turns wrong, then at most once a minute,
-and once when it is well again. No look is made during a state run. One ends after two seconds at the latest.
+and once when it is well again. No look is made during a state run. One ends after two seconds at the latest;
+what hasn't answered by then is wrong if it has no answer at the next look either.
 """
 
 __version__ = "0.1.0"
@@ -70,7 +71,7 @@ def beacon(config):  # pylint: disable=unused-argument
     if any(job["fun"].startswith(BUSY) for job in salt.utils.minion.running(__opts__)):
         __context__[_SLOT].disturbed()
         return []
-    findings = look(__opts__["id"], checks(__opts__, __opts__["pillar"]), SECONDS)
+    findings = look(__opts__["id"], checks(__opts__, __opts__["pillar"]), SECONDS, repeated=True)
     events = []
     for found in __context__[_SLOT].news(findings):
         kind = RECOVERED if found.state == WELL else found.kind

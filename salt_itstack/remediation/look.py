@@ -2,8 +2,9 @@
 A minion's look at its own things: services, the ends of integrations, and the proofs that are made here.
 
 Everything is read afresh, all at the same time, and the whole look ends at its deadline. What hasn't answered
-by then is told as such, and isn't asked again before it has: a server that hangs neither holds the minion up
-nor gathers threads.
+by then isn't asked again before it has: a server that hangs neither holds the minion up nor gathers threads.
+Who looks once hears that it is wrong. Who looks again and again hears that at the second look: what has
+answered in between is slow and not broken.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ WELL, WRONG, UNKNOWN = "well", "wrong", "unknown"
 #: Probes that nobody notices.
 SILENT = ("read", "write")
 
-_running: dict[tuple[str, str], threading.Thread] = {}
-"""Checks that haven't ended, by minion and check. A thread lives in this process, and so does this."""
+#: Seconds for which an answer that came between two looks still counts.
+FRESH = 15.0
+
+_asked: dict[tuple[str, str], _Question] = {}
+"""Checks that had no answer at the end of a look, by minion and check; their threads live in this process."""
 
 
 @dataclass(frozen=True)
@@ -142,37 +146,68 @@ def _of_integration(
         yield Check(identifier, FAILED, "", lambda: KINDS[item["kind"]].probe(request()))
 
 
-def look(minion: str, wanted: Iterable[Check], seconds: float) -> list[Finding]:
+def look(minion: str, wanted: Iterable[Check], seconds: float, repeated: bool = False) -> list[Finding]:
     """
     How those things are, at the latest after so many seconds.
 
     minion
         Its id: in a test several live in one process.
+    repeated
+        Whether the same is looked at again soon: what hasn't answered is unknown then, and wrong only if it
+        has no answer at the next look either.
     """
-    answers: dict[str, Finding] = {}
-    wanted = list(wanted)
-    for check in wanted:
-        before = _running.get((minion, check.key))
-        if before is None or not before.is_alive():
-            thread = threading.Thread(
-                target=_answer, args=(check, answers), name=f"itstack look {check.key}", daemon=True
-            )
-            _running[minion, check.key] = thread
-            thread.start()
+    questions = [_question(minion, check, repeated) for check in wanted]
     deadline = time.monotonic() + seconds
-    for check in wanted:
-        _running[minion, check.key].join(max(deadline - time.monotonic(), 0))
-        if not _running[minion, check.key].is_alive():
-            del _running[minion, check.key]
-    silent = f"no answer in {seconds:g} s"
-    # A thread that ends later writes into a mapping that nobody reads any more.
-    told = dict(answers)
-    return [
-        told.get(check.key) or Finding(check.what, check.kind, check.side, WRONG, silent) for check in wanted
-    ]
+    found = []
+    for question in questions:
+        slot = (minion, question.check.key)
+        question.thread.join(max(deadline - time.monotonic(), 0))
+        if question.answer is not None:
+            _asked.pop(slot, None)
+            found.append(question.answer)
+        else:
+            _asked[slot] = question
+            found.append(question.silence(UNKNOWN if repeated and not question.missed else WRONG))
+            question.missed = True
+    return found
 
 
-def _answer(check: Check, answers: dict[str, Finding]) -> None:
+class _Question:
+    """A check that is being made, and its answer once it has ended."""
+
+    def __init__(self, check: Check, missed: bool) -> None:
+        self.check = check
+        #: Whether an earlier look has ended without an answer to this or to the one before it.
+        self.missed = missed
+        self.began = time.monotonic()
+        self.ended = 0.0
+        self.answer: Finding | None = None
+        self.thread = threading.Thread(target=self._ask, name=f"itstack look {check.key}", daemon=True)
+        self.thread.start()
+
+    def _ask(self) -> None:
+        answer = _answer(self.check)
+        self.ended = time.monotonic()
+        self.answer = answer
+
+    def silence(self, state: str) -> Finding:
+        """That there is no answer yet."""
+        reason = f"no answer in {time.monotonic() - self.began:.2g} s"
+        return Finding(self.check.what, self.check.kind, self.check.side, state, reason)
+
+
+def _question(minion: str, check: Check, repeated: bool) -> _Question:
+    before = _asked.get((minion, check.key))
+    if before is None:
+        return _Question(check, missed=False)
+    if before.thread.is_alive():
+        return before
+    if repeated and before.answer is not None and time.monotonic() - before.ended < FRESH:
+        return before
+    return _Question(check, missed=True)
+
+
+def _answer(check: Check) -> Finding:
     state, reason = WELL, ""
     try:
         check.run()
@@ -186,4 +221,4 @@ def _answer(check: Check, answers: dict[str, Finding]) -> None:
     except Exception as error:  # one check's own fault must not hide the others
         log.warning("itstack: the check of %s failed: %s", check.key, type(error).__name__, exc_info=True)
         state, reason = UNKNOWN, f"the check itself failed ({type(error).__name__}); see the minion's log"
-    answers[check.key] = Finding(check.what, check.kind, check.side, state, reason)
+    return Finding(check.what, check.kind, check.side, state, reason)

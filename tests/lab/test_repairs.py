@@ -39,11 +39,12 @@ def repaired(deployed):
 
 def _await_well(fleet):
     """Wait until each minion has found all that it looks at to be well; who hasn't is told."""
+    wanted = {server: {_key(row) for row in rows} for server, rows in _looked_at(fleet).items()}
     missing = {}
 
     def seen():
         missing.clear()
-        missing.update(_not_well(fleet))
+        missing.update(_not_well(fleet, wanted) or _wrong_now(fleet))
         return not missing
 
     try:
@@ -52,16 +53,32 @@ def _await_well(fleet):
         raise AssertionError(f"{problem}: {missing}") from None
 
 
-def _not_well(fleet):
-    """What isn't found well or not yet known to be, by minion."""
+def _looked_at(fleet):
     servers = (DATABASE_SERVER, IDENTITY_SERVER, APPLICATION_SERVER, PROXY_SERVER)
+    return fleet.salt(",".join(servers), "itstack.look")
+
+
+def _key(row):
+    return " ".join(filter(None, (row["what"], row["kind"], row["side"])))
+
+
+def _wrong_now(fleet):
+    """What isn't well when it is asked for, by minion."""
+    found = {
+        server: {_key(row): row["reason"] for row in rows if row["state"] != "well"}
+        for server, rows in _looked_at(fleet).items()
+    }
+    return {server: wrong for server, wrong in found.items() if wrong}
+
+
+def _not_well(fleet, wanted):
+    """What a minion's own looks have found not to be well, or not yet to be so, by minion."""
     found = {}
-    for server, rows in fleet.salt(",".join(servers), "itstack.look").items():
+    for server, keys in wanted.items():
+        # Only the file: to ask for a look each time would take the time of those that are waited for.
         known = json.loads(fleet.inside(server, "cat", WATCH).stdout or '{"well": [], "told": {}}')
-        wanted = {" ".join(filter(None, (row["what"], row["kind"], row["side"]))) for row in rows}
-        bad = [row for row in rows if row["state"] != "well"]
-        if bad or known["told"] or not set(known["well"]) >= wanted:
-            found[server] = {"bad": bad, "told": known["told"], "unknown": wanted - set(known["well"])}
+        if known["told"] or not set(known["well"]) >= keys:
+            found[server] = {"told": known["told"], "unknown": keys - set(known["well"])}
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 
@@ -136,15 +137,78 @@ def test_a_hanging_check_holds_nobody_up_and_isnt_started_again():
             started = time.monotonic()
             found = {finding.what: finding for finding in look("hanging", wanted, 0.2)}
             assert time.monotonic() - started < 2
-            assert found["redis"].state == WRONG and "no answer in 0.2 s" in found["redis"].reason
+            assert found["redis"].state == WRONG and re.match(
+                r"no answer in [\d.]+ s$", found["redis"].reason
+            )
             assert found["postgresql"].state == WELL
         assert len(begun) == 1
     finally:
         release.set()
-    looks._running["hanging", "redis stopped"].join(10)
+    looks._asked["hanging", "redis stopped"].thread.join(10)
     wanted[0] = Check("redis", STOPPED, "", lambda: "there")
     assert {finding.state for finding in look("hanging", wanted, 5)} == {WELL}
-    assert not [key for key in looks._running if key[0] == "hanging"]
+    assert not [key for key in looks._asked if key[0] == "hanging"]
+
+
+class Slow:
+    """A check that has its answer when it is let go, and who looks at it again and again as a beacon does."""
+
+    def __init__(self, answer):
+        self.asked = 0
+        self.free = threading.Event()
+        self.answer = answer
+        self.check = Check("redis", STOPPED, "", self.run)
+
+    def run(self):
+        self.asked += 1
+        self.free.wait(30)
+        self.answer()
+
+    def look(self, seconds=0.05):
+        (found,) = look("slow", [self.check], seconds, repeated=True)
+        return found.state
+
+    def let_go(self):
+        question = looks._asked["slow", self.check.key]
+        self.free.set()
+        question.thread.join(10)
+        return question
+
+
+@pytest.fixture
+def slow(request):
+    found = Slow(getattr(request, "param", lambda: "there"))
+    yield found
+    found.free.set()
+    looks._asked.pop(("slow", found.check.key), None)
+
+
+def test_who_looks_again_and_again_gives_a_check_until_the_next_look(slow):
+    assert slow.look() == UNKNOWN
+    assert [slow.look(), slow.look()] == [WRONG, WRONG]
+    assert slow.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("slow", "state"),
+    [(lambda: "there", WELL), (raising(Unreachable("no answer in 5 s", "redis")), WRONG)],
+    indirect=["slow"],
+)
+def test_what_has_answered_between_two_looks_is_taken_at_the_next(slow, state):
+    assert slow.look() == UNKNOWN
+    slow.let_go()
+    assert slow.look() == state
+    assert slow.asked == 1, "that answer is the look"
+    assert slow.look(seconds=10) == state
+    assert slow.asked == 2, "and the next look asks anew"
+
+
+def test_what_answered_long_before_the_next_look_is_asked_again_and_has_no_second_time(slow):
+    assert slow.look() == UNKNOWN
+    slow.let_go().ended -= looks.FRESH + 1
+    slow.free.clear()
+    assert slow.look() == WRONG
+    assert slow.asked == 2
 
 
 def test_checks_run_at_the_same_time():
