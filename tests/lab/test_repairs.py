@@ -26,20 +26,25 @@ HOOK_FILE = "/etc/salt/master.d/hook.conf"
 
 
 @pytest.fixture(scope="module")
-def repaired(deployed):
+def wanted(deployed):
+    """The keys of all that each minion looks at."""
+    return {server: {_key(row) for row in rows} for server, rows in _looked_at(deployed).items()}
+
+
+@pytest.fixture(scope="module")
+def repaired(deployed, wanted):
     """The lab with beacons on and the schedule off; each minion has seen everything well once."""
     deployed.periods(enforce=None, beacon=5)
     try:
-        _await_well(deployed)
+        _await_well(deployed, wanted)
         yield deployed
     finally:
         # Minions that go on looking would take the machine's time from all later tests.
         deployed.periods(enforce=None, beacon=None)
 
 
-def _await_well(fleet):
+def _await_well(fleet, wanted):
     """Wait until each minion has found all that it looks at to be well; who hasn't is told."""
-    wanted = {server: {_key(row) for row in rows} for server, rows in _looked_at(fleet).items()}
     missing = {}
 
     def seen():
@@ -89,9 +94,9 @@ def direct(repaired):
 
 
 @pytest.fixture(autouse=True)
-def calm(repaired):
+def calm(repaired, wanted):
     """Neither pauses nor budgets of an earlier test, and nothing held."""
-    _await_well(repaired)
+    _await_well(repaired, wanted)
     wait_for(lambda: not _record(repaired)["running"], "no repair runs", seconds=MINUTE)
     repaired.shell("lab-master", f"rm -f {RECORD}/repairs.json {RECORD}/holds.json {RECORD}/pokes/*.json")
 
