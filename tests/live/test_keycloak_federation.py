@@ -501,10 +501,13 @@ def test_a_directory_that_is_too_slow_is_said_to_be(
     salt, realm, wanted, keycloak_account, keycloak_directory
 ):
     gate = Gate(keycloak_directory.port)
-    slow = {**wanted, "url": f"ldap://127.0.0.1:{gate.port}"}
+    # At the default, 5 s, the server would have some answers just in time.
+    slow = {**wanted, "url": f"ldap://127.0.0.1:{gate.port}", "read_timeout": 3000}
     assert_converges(salt, "federation_present", NAME, **slow)
     people = identities(keycloak_account, realm)
     gate.delay = 5
+    with pytest.raises(Rejected, match=r"takes .* for a login, and Keycloak waits 3 s"):
+        salt.call("federation_vanished", NAME, realm)
     keycloak_account.ask("POST", f"/realms/{realm}/clear-user-cache")
     assert "read_timeout" in refused(salt, "federation_present", NAME, **slow)
     gate.delay = 0

@@ -20,6 +20,8 @@ SAMPLE, PATIENCE = 10, (5.0, 180.0)
 OTHERS = 50
 #: Seconds between looks whether one who makes the same takes it back.
 RIVALS = (0.5, 1.0, 2.0)
+#: Seconds for which the server waits for a directory's answer where nothing is declared.
+READ_TIMEOUT = 5.0
 _AGAIN = (
     "If identity settings were changed, declare the former uuid_attribute and username_attribute again, with "
     "allow_identity_loss: true"
@@ -146,8 +148,9 @@ def prove_people(view: View, realm: str, identifier: str) -> None:
         raise Rejected(
             f"the directory gives none of the {lost} people whom the realm {realm} imported from it",
             view.api.service,
-            f"they are kept, disabled. See that filter and users_dn let them through. {_AGAIN}; or, if they "
-            "are to go, itstack_keycloak.federation_prune",
+            "they are kept, disabled. See that filter and users_dn let them through, and that the directory "
+            f"answers well within read_timeout. {_AGAIN}; or, if they are to go, "
+            "itstack_keycloak.federation_prune",
         )
 
 
@@ -155,10 +158,12 @@ def vanished(view: View, realm: str, name: str) -> tuple[list[Row], int]:
     """
     The people whom a federation imported and its directory doesn't give any more, and how many it gives.
 
-    Raises what :func:`judge` raises: of a directory that doesn't answer nothing is known.
+    Raises what :func:`judge` raises: of a directory that doesn't answer nothing is known. :class:`Rejected`
+    as well where it answers so slowly that it may not have for one person. Seen on 26.7.3, once: people of a
+    directory that takes as long as the read time-out read as if it didn't give them.
     """
     found = required(view, realm, name)
-    test(view, realm, name)
+    _test_in_time(view, realm, found)
     gone, given = [], 0
     for row, here in people(view, realm, found["id"]):
         if here:
@@ -166,8 +171,23 @@ def vanished(view: View, realm: str, name: str) -> tuple[list[Row], int]:
         elif row:
             gone.append(row)
     # One that went away meanwhile answers like one that knows nobody.
-    test(view, realm, name)
+    _test_in_time(view, realm, found)
     return gone, given
+
+
+def _test_in_time(view: View, realm: str, found: Row) -> None:
+    began = time.monotonic()
+    judge(view, realm, _test(found))
+    took = time.monotonic() - began
+    declared = "".join((found.get("config") or {}).get("readTimeout") or [])
+    limit = (int(declared) / 1000 if declared.isdigit() else 0) or READ_TIMEOUT
+    if took > limit / 2:
+        raise Rejected(
+            f"the directory of {found['name']} takes {took:.1f} s for a login, and Keycloak waits {limit:g} s "
+            "for an answer: whom it doesn't give in time isn't known to be gone",
+            view.api.service,
+            "run it again when the directory answers faster, or declare a longer read_timeout (milliseconds)",
+        )
 
 
 def prune(view: View, realm: str, name: str, limit: int = 10, test_only: bool = False) -> Changes:
