@@ -183,8 +183,8 @@ def _test_in_time(view: View, realm: str, found: Row) -> None:
     limit = (int(declared) / 1000 if declared.isdigit() else 0) or READ_TIMEOUT
     if took > limit / 2:
         raise Rejected(
-            f"the directory of {found['name']} takes {took:.1f} s for a login, and Keycloak waits {limit:g} s "
-            "for an answer: whom it doesn't give in time isn't known to be gone",
+            f"the directory of {found['name']} takes {took:.1f} s for a login, and Keycloak waits {limit:g} "
+            "s for an answer: whom it doesn't give in time isn't known to be gone",
             view.api.service,
             "run it again when the directory answers faster, or declare a longer read_timeout (milliseconds)",
         )
