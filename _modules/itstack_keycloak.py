@@ -810,7 +810,8 @@ def federation_vanished(name, realm, profile="keycloak"):
     Names of the people whom a federation imported and its directory doesn't give any more: removed there, or
     not let through by the filter any more, such as those whose account is disabled. They are disabled here.
 
-    Reads all people; each whom the server hasn't in its cache costs a search in the directory.
+    Reads all people; each whom the server hasn't in its cache costs a search in the directory. Refused where
+    a login there takes over half of ``read_timeout``: whom a directory doesn't give in time isn't gone.
 
     CLI Example:
 
@@ -829,7 +830,8 @@ def federation_prune(name, realm, limit=10, test=False, profile="keycloak"):
     Who comes back afterwards, such as somebody whose account is enabled again, is a new person with a new id.
 
     limit
-        How many may go. Nobody goes if there are more, or if the directory doesn't answer or gives nobody.
+        How many may go. Nobody goes if there are more, or if the directory doesn't answer, is slow
+        (see there) or gives nobody.
 
     CLI Example:
 

@@ -167,7 +167,9 @@ def look(minion: str, wanted: Iterable[Check], seconds: float, repeated: bool = 
             found.append(question.answer)
         else:
             _asked[slot] = question
-            found.append(question.silence(UNKNOWN if repeated and not question.missed else WRONG))
+            state = UNKNOWN if repeated and not question.missed else WRONG
+            check = question.check
+            found.append(Finding(check.what, check.kind, check.side, state, f"no answer in {seconds:g} s"))
             question.missed = True
     return found
 
@@ -179,7 +181,6 @@ class _Question:
         self.check = check
         #: Whether an earlier look has ended without an answer to this or to the one before it.
         self.missed = missed
-        self.began = time.monotonic()
         self.ended = 0.0
         self.answer: Finding | None = None
         self.thread = threading.Thread(target=self._ask, name=f"itstack look {check.key}", daemon=True)
@@ -189,11 +190,6 @@ class _Question:
         answer = _answer(self.check)
         self.ended = time.monotonic()
         self.answer = answer
-
-    def silence(self, state: str) -> Finding:
-        """That there is no answer yet."""
-        reason = f"no answer in {time.monotonic() - self.began:.2g} s"
-        return Finding(self.check.what, self.check.kind, self.check.side, state, reason)
 
 
 def _question(minion: str, check: Check, repeated: bool) -> _Question:

@@ -15,6 +15,7 @@ from direct import APPLICATION_SERVER, DATABASE_SERVER, IDENTITY_SERVER, PROXY_S
 from fleet import wait_for
 
 from salt_itstack.lab import client
+from salt_itstack.remediation.look import WELL, Finding
 
 #: Seconds within which everything here has to be back.
 MINUTE = 60
@@ -28,7 +29,7 @@ HOOK_FILE = "/etc/salt/master.d/hook.conf"
 @pytest.fixture(scope="module")
 def wanted(deployed):
     """The keys of all that each minion looks at."""
-    return {server: {_key(row) for row in rows} for server, rows in _looked_at(deployed).items()}
+    return {server: {found.key for found in look} for server, look in _looked_at(deployed).items()}
 
 
 @pytest.fixture(scope="module")
@@ -59,19 +60,18 @@ def _await_well(fleet, wanted):
 
 
 def _looked_at(fleet):
+    """What a look of each minion finds right now."""
     servers = (DATABASE_SERVER, IDENTITY_SERVER, APPLICATION_SERVER, PROXY_SERVER)
-    return fleet.salt(",".join(servers), "itstack.look")
-
-
-def _key(row):
-    return " ".join(filter(None, (row["what"], row["kind"], row["side"])))
+    answers = fleet.salt(",".join(servers), "itstack.look")
+    assert set(answers) == set(servers), answers
+    return {server: [Finding(**row) for row in rows] for server, rows in answers.items()}
 
 
 def _wrong_now(fleet):
     """What isn't well when it is asked for, by minion."""
     found = {
-        server: {_key(row): row["reason"] for row in rows if row["state"] != "well"}
-        for server, rows in _looked_at(fleet).items()
+        server: {found.key: found.reason for found in look if found.state != WELL}
+        for server, look in _looked_at(fleet).items()
     }
     return {server: wrong for server, wrong in found.items() if wrong}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 
@@ -137,9 +136,7 @@ def test_a_hanging_check_holds_nobody_up_and_isnt_started_again():
             started = time.monotonic()
             found = {finding.what: finding for finding in look("hanging", wanted, 0.2)}
             assert time.monotonic() - started < 2
-            assert found["redis"].state == WRONG and re.match(
-                r"no answer in [\d.]+ s$", found["redis"].reason
-            )
+            assert found["redis"].state == WRONG and "no answer in 0.2 s" in found["redis"].reason
             assert found["postgresql"].state == WELL
         assert len(begun) == 1
     finally:

@@ -179,7 +179,7 @@ def _test_in_time(view: View, realm: str, found: Row) -> None:
     began = time.monotonic()
     judge(view, realm, _test(found))
     took = time.monotonic() - began
-    declared = "".join((found.get("config") or {}).get("readTimeout") or [])
+    declared = settings_of(found, "readTimeout")
     limit = (int(declared) / 1000 if declared.isdigit() else 0) or READ_TIMEOUT
     if took > limit / 2:
         raise Rejected(
